@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MACOS_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 DOCKER_TIMEOUT_SECONDS = 20
+RYUK_TIMEOUT_SECONDS = 60
 
 
 @cache
@@ -34,47 +36,67 @@ def _why_no_browser() -> str | None:
     return None if chromium() else "no Chromium found (install it, or name one in $CHROMIUM)"
 
 
+def _why_not(*command: str, timeout_seconds: int = DOCKER_TIMEOUT_SECONDS) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=timeout_seconds, check=False)
+    except FileNotFoundError:
+        return f"{command[0]} is not installed"
+    except subprocess.TimeoutExpired:
+        return f"`{' '.join(command)}` did not answer in {timeout_seconds} s"
+    return f"`{' '.join(command)}` fails" if done.returncode else None
+
+
 def _why_no_docker() -> str | None:
-    for command in (["docker", "info"], ["docker", "compose", "version"]):
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=DOCKER_TIMEOUT_SECONDS, check=False)
-        except FileNotFoundError:
-            return "Docker is not installed"
-        except subprocess.TimeoutExpired:
-            return f"`{' '.join(command)}` did not answer in {DOCKER_TIMEOUT_SECONDS} s"
-        if done.returncode:
-            return f"`{' '.join(command)}` fails here"
-    return None
+    return _why_not("docker", "info") or _why_not("docker", "compose", "version")
 
 
 NEEDS: dict[str, Callable[[], str | None]] = {
-    "docker": cache(_why_no_docker),
     "browser": cache(_why_no_browser),
+    "docker": cache(_why_no_docker),
 }
 
 
+def _missing(item: pytest.Item) -> str | None:
+    """What the item needs and this machine lacks, in words; None when it can run."""
+    reasons = [why() for need, why in NEEDS.items() if item.get_closest_marker(need)]
+    return "; ".join(filter(None, reasons)) or None
+
+
+def _without_ryuk_where_it_cannot_be_had() -> None:
+    """Ryuk, testcontainers' own container, removes what a killed test run left; the tests do without it."""
+    if "TESTCONTAINERS_RYUK_DISABLED" in os.environ:
+        return
+    from testcontainers.core.config import testcontainers_config
+
+    image = testcontainers_config.ryuk_image
+    if _why_not("docker", "image", "inspect", image) and _why_not(
+        "docker", "pull", image, timeout_seconds=RYUK_TIMEOUT_SECONDS
+    ):
+        os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
+
+
 class Reporting:
-    """Owns the list of what was left out of one run."""
+    """Owns the count of what was left out of one run, by reason."""
 
     def __init__(self) -> None:
-        self.left_out: dict[str, int] = {}
+        self.left_out: Counter[str] = Counter()
 
-    # Last, so that what -m or -k deselected anyway is not reported as missing.
+    # Last, so that what -m or -k deselects anyway is not reported as missing.
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         kept: list[pytest.Item] = []
         dropped: list[pytest.Item] = []
         for item in items:
-            reasons = [
-                reason for need, why in NEEDS.items() if item.get_closest_marker(need) and (reason := why())
-            ]
-            (dropped if reasons else kept).append(item)
-            if reasons:
-                key = "; ".join(reasons)
-                self.left_out[key] = self.left_out.get(key, 0) + 1
+            if reason := _missing(item):
+                self.left_out[reason] += 1
+                dropped.append(item)
+            else:
+                kept.append(item)
         if dropped:
             items[:] = kept
             config.hook.pytest_deselected(items=dropped)
+        if not config.option.collectonly and any(item.get_closest_marker("docker") for item in kept):
+            _without_ryuk_where_it_cannot_be_had()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.left_out:
