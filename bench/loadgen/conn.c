@@ -148,6 +148,7 @@ static void keep_rest(struct conn *c, const uint8_t *rest, size_t len) {
 static void conn_read(struct conn *c) {
     uint8_t *buffer = run.buffer;
     size_t have = c->carry_len;
+    uint64_t delivered = c->delivered;
     if (have)
         memcpy(buffer, c->carry, have);
     ssize_t n = recv(c->fd, buffer + have, READ_BYTES, MSG_DONTWAIT);
@@ -175,6 +176,8 @@ static void conn_read(struct conn *c) {
         used += frames_raw(c, buffer + used, total - used);
     if (c->state != CONN_CLOSED)
         keep_rest(c, buffer + used, total - used);
+    if (c->delivered != delivered)
+        run.last_delivery = run.now;
 }
 
 void conn_event(struct conn *c, uint32_t events) {

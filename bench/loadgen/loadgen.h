@@ -125,6 +125,7 @@ struct run {
     struct hist lag, turn;
     double cpu_seconds, window_seconds;
     uint64_t bytes_in, reads, others;
+    uint64_t last_delivery; /* when */
 };
 
 extern struct run run;
@@ -163,7 +164,7 @@ void rooms_probe(bool again);
 uint64_t sender_intended(const struct sender *s, uint32_t counter);
 
 /* report.c */
-void report_ready(void);
+void report_event(const char *name); /* marks a phase for whoever reads stdout */
 void report_result(void);
 uint64_t group_expected(const struct group *g);
 

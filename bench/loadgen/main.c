@@ -155,8 +155,10 @@ static void measure(void) {
     run.record_from = run.begin + (uint64_t)(run.opt.warmup * 1e6);
     run.end = run.record_from + (uint64_t)(run.opt.duration * 1e6);
     run.sending = true;
+    senders_due(now_us()); /* sets the first wake-up */
     while (now_us() < run.record_from)
         turn(run.record_from);
+    report_event("measure");
     uint64_t from = now_us();
     double cpu = cpu_now();
     run.bytes_in = run.reads = 0;
@@ -166,6 +168,7 @@ static void measure(void) {
         turn(run.end);
     run.window_seconds = (double)(now_us() - from) / 1e6;
     run.cpu_seconds = cpu_now() - cpu;
+    report_event("measured");
     for (uint32_t i = 0; i < run.opt.group_count; i++)
         run.groups[i].delivered_after = run.groups[i].delivered;
     uint64_t deadline = now_us() + (uint64_t)(run.opt.drain * 1e6);
@@ -177,7 +180,7 @@ static void measure(void) {
 static void hold(void) {
     uint64_t deadline = now_us() + (uint64_t)(run.opt.hold_max * 1e6);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    report_ready();
+    report_event("ready");
     if (epoll_ctl(run.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event) < 0)
         die(EXIT_INTERNAL, "stdin must be a pipe in idle mode");
     while (now_us() < deadline && turn(deadline)) {
@@ -194,7 +197,7 @@ int main(int argc, char **argv) {
     alarm((unsigned)(o->connect_timeout + o->warmup + o->duration + o->drain + (o->mode == MODE_IDLE ? o->hold_max : 0)) + 30);
     connect_all();
     if (run.ready < run.conn_count) {
-        report_ready();
+        report_event("failed");
         fprintf(stderr, "loadgen: %u of %u connections ready: %s\n", run.ready, run.conn_count, run.first_error);
         return EXIT_CONNECT;
     }

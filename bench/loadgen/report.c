@@ -22,8 +22,8 @@ static void print_connect(void) {
            run.connect_seconds > 0 ? run.ready / run.connect_seconds : 0.0);
 }
 
-void report_ready(void) {
-    printf("{\"event\":\"ready\",");
+void report_event(const char *name) {
+    printf("{\"event\":\"%s\",", name);
     print_connect();
     printf(",\"error\":\"%s\"}\n", run.first_error);
     fflush(stdout);
@@ -71,6 +71,7 @@ void report_result(void) {
     print_hist("lag_ms", &run.lag);
     putchar(',');
     print_hist("turn_ms", &run.turn);
-    printf("},\"error\":\"%s\"}\n", run.first_error);
+    printf("},\"quiet_seconds\":%.3f,\"error\":\"%s\"}\n",
+           run.last_delivery ? (double)(now_us() - run.last_delivery) / 1e6 : 0.0, run.first_error);
     fflush(stdout);
 }

@@ -1,0 +1,166 @@
+"""The command: which peers, which scenarios, how long; results as JSON, table and document."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from bench import loadclient, machine, report
+from bench.peers import PEERS, REPOSITORY
+from bench.scenarios import QUICK, SCENARIOS, Bench, measure
+from bench.servers import CannotStart, engine_version
+
+EPILOG = """\
+The measure: two worker processes and Redis together on one core, the load client on the other; the
+highest rate whose 99th percentile from intended send time to delivery stays under 250 ms with every delivery
+counted, in order, once. A rate at which the load client itself was the limit is marked invalid. An event of
+Parley that is lost, doubled or out of order makes the exit code 1; of another server it is reported.
+
+examples:
+  python -m bench --quick                         a first look, under three minutes
+  python -m bench --write-docs                    the whole matrix, into docs/performance.md
+  python -m bench --peer parley --scenario idle   one cell
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=(__import__("bench").__doc__ or "").partition("\n")[0],
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "--peer",
+        action="append",
+        choices=sorted(PEERS),
+        metavar="NAME",
+        help=f"what to measure, may be repeated: {', '.join(PEERS)} (default: all)",
+    )
+    add(
+        "--scenario",
+        action="append",
+        choices=list(SCENARIOS),
+        metavar="NAME",
+        help=f"what to do with it, may be repeated: {', '.join(SCENARIOS)} (default: all)",
+    )
+    add("--quick", action="store_true", help="shorter steps, coarser search, fewer scenarios")
+    add(
+        "--engine",
+        default="embedded",
+        metavar="KIND",
+        help="embedded: the Valkey binary that Parley embeds, for all peers (default); redis: the system's "
+        "redis-server for all peers, Parley included; or the path of a server program",
+    )
+    add("--workers", type=int, default=2, metavar="N", help="worker processes of a server (default 2)")
+    add("--seconds", type=float, metavar="S", help="measured time of one step (default 5, quick 1.5)")
+    add("--text-bytes", type=int, default=128, metavar="N", help="size of a text (default 128, at least 28)")
+    add(
+        "--read-gap-us",
+        type=int,
+        default=0,
+        metavar="US",
+        help="let the load client join reads this long (default 0)",
+    )
+    add(
+        "--no-pin",
+        action="store_true",
+        help="do not pin processes to cores (figures are then not comparable)",
+    )
+    add("--no-ceiling", action="store_true", help="do not measure the load client's own ceiling first")
+    add("--write-docs", action="store_true", help="put the table into docs/performance.md")
+    add("--out", type=Path, metavar="FILE", help="results as JSON (default bench/results/<time>.json)")
+    return parser
+
+
+def _ceilings(bench: Bench) -> list[dict]:
+    found = []
+    for proto in ("json", "raw"):
+        for frames in (256, 8):
+            found.append(bench.client.ceiling(proto, 1000, frames, bench.server_core))
+            bench.say(
+                "  {proto:4} {frames_per_write:3} frames a write: {frames_per_second:12,.0f} frames/s "
+                "at cpu {client_cpu:.2f}, ceiling about {ceiling:,}".format(**found[-1])
+            )
+    return found
+
+
+def _meta(args: argparse.Namespace, pinned: bool, busy: float) -> dict:
+    pinning = (
+        "Servers and engine on core 0, load client on core 1." if pinned else "Nothing pinned to a core."
+    )
+    command = " ".join(["python -m bench", *sys.argv[1:]])
+    return {
+        **machine.describe(),
+        "date": time.strftime("%Y-%m-%d"),
+        "command": command,
+        "engine": engine_version(args.engine),
+        "pinning": pinning,
+        "text_bytes": args.text_bytes,
+        "busy_before": round(busy, 3),
+    }
+
+
+def _bench(args: argparse.Namespace, pinned: bool) -> Bench:
+    seconds = args.seconds or (1.5 if args.quick else 5.0)
+    client = loadclient.LoadClient(
+        core=1 if pinned else None,
+        seconds=seconds,
+        warmup=0.5 if args.quick else 1.0,
+        drain=3.0 if args.quick else 5.0,
+        text_bytes=args.text_bytes,
+        read_gap_us=args.read_gap_us,
+    )
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    return Bench(client, args.engine, 0 if pinned else None, args.quick, say, args.workers)
+
+
+def _save(path: Path | None, run: dict) -> Path:
+    if path is None:
+        folder = Path(__file__).parent / "results"
+        folder.mkdir(exist_ok=True)
+        path = folder / time.strftime("%Y%m%d-%H%M%S.json")
+    path.write_text(json.dumps(run, indent=1) + "\n")
+    return path
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and report; 1 when Parley broke a guarantee, 2 when something could not be started."""
+    args = _parser().parse_args(argv)
+    pinned = not args.no_pin and (os.cpu_count() or 1) >= 2
+    bench = _bench(args, pinned)
+    run: dict = {"results": [], "ceilings": []}
+    try:
+        loadclient.build()
+        busy = machine.busy_cores()
+        run["meta"] = _meta(args, pinned, busy)
+        if busy >= 0.1:
+            bench.say(f"note: {busy:.2f} cores are in use by other programs; figures will be preliminary")
+        if not args.no_ceiling:
+            bench.say("load client's own ceiling")
+            run["ceilings"] = _ceilings(bench)
+        for name in args.scenario or (QUICK if args.quick else SCENARIOS):
+            for peer in args.peer or PEERS:
+                bench.say(f"{SCENARIOS[name].title}: {PEERS[peer].label}")
+                run["results"].append(measure(bench, SCENARIOS[name], PEERS[peer]))
+                bench.say("  " + json.dumps({k: v for k, v in run["results"][-1].items() if k != "cores"}))
+    except (CannotStart, loadclient.LoadClientError) as problem:
+        bench.say(f"bench: {problem}")
+        return 2
+    run["violations"] = bench.violations
+    bench.say(f"results in {_save(args.out, run)}")
+    print(report.document(run))
+    if args.write_docs:
+        report.write_document(REPOSITORY / "docs" / "performance.md", run)
+    broken = [text for text in bench.violations if text.startswith("parley ")]
+    for text in broken:
+        bench.say(f"FAILED: {text}")
+    return 1 if broken else 0
