@@ -1,0 +1,184 @@
+"""The HTTP side: the page and its files, websockets, liveness, readiness, health, metrics."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sanic import Request, Sanic
+from sanic.response import HTTPResponse
+
+from app import __version__
+from app.commands import Commands
+from app.connection import Connection, Connections
+from app.endpoint import upgrade, websocket_route
+from app.errors import BadRequest
+from app.feed import FeedClient
+from app.member import Member
+from app.metrics import Counters, Scoreboard, WorkerState, exposition
+from app.protocol.messages import encode
+from app.protocol.names import room_name
+
+WEB = Path(__file__).parent / "web"
+FEED_ROOM = "feed"
+
+SECURITY = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes need of a worker."""
+
+    node: str
+    commands: Commands
+    connections: Connections
+    counters: Counters
+    board: Scoreboard
+    new_feed: Callable[[Connection, str], FeedClient]
+    state: Callable[[], WorkerState]
+    reasons: Callable[[], list[str]]
+
+
+def routes(app: Sanic[Any, Any], parts: Parts) -> None:
+    """Put all routes on a Sanic application."""
+    _websockets(app, parts)
+    _operations(app, parts)
+    _page(app)
+
+
+def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
+    def member(connection: Connection) -> Member:
+        new = Member(connection, parts.commands.next_conn(), parts.commands)
+        parts.counters.connects += 1
+        parts.commands.greet(new)
+        return new
+
+    @websocket_route
+    async def chat(request: Request) -> HTTPResponse | None:
+        return _refused_while_draining(parts) or upgrade(request, parts.connections, member)
+
+    @websocket_route
+    async def feed(request: Request, room: str = FEED_ROOM) -> HTTPResponse | None:
+        try:
+            name = room_name(room)
+        except BadRequest as error:
+            return _text(f"{error}\n", 404)
+
+        def client(connection: Connection) -> FeedClient:
+            parts.counters.connects += 1
+            return parts.new_feed(connection, name)
+
+        return _refused_while_draining(parts) or upgrade(request, parts.connections, client)
+
+    app.add_route(chat, "/ws", name="ws")
+    app.add_route(feed, "/feed", name="feed")
+    app.add_route(feed, "/feed/<room:str>", name="feed_room", unquote=True)
+
+
+def _refused_while_draining(parts: Parts) -> HTTPResponse | None:
+    if parts.state() is WorkerState.DRAINING:
+        return _text("this server is going away\n", 503, {"retry-after": "1", "connection": "close"})
+    return None
+
+
+def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
+    async def livez(_request: Request) -> HTTPResponse:
+        return _json({"status": "alive", "node": parts.node})
+
+    async def readyz(_request: Request) -> HTTPResponse:
+        reasons = parts.reasons()
+        body = {"status": "unready" if reasons else "ready", "node": parts.node, "reasons": reasons}
+        return _json(body, 503 if reasons else 200)
+
+    async def health(_request: Request) -> HTTPResponse:
+        board = parts.board
+        workers = [
+            {"worker": slot.number, "pid": slot.pid, "state": slot.state.name.lower()} for slot in board.slots()
+        ]
+        reasons = parts.reasons()
+        body = {
+            "status": "unready" if reasons else "ready",
+            "reasons": reasons,
+            "node": parts.node,
+            "version": __version__,
+            "workers": {"expected": board.expected, "alive": board.alive(), "each": workers},
+            "redis": {"up": bool(parts.counters.redis_up), "canary_age_ms": parts.counters.canary_age_ms},
+        }
+        return _json(body)
+
+    async def metrics(_request: Request) -> HTTPResponse:
+        return HTTPResponse(exposition(parts.board), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    app.add_route(livez, "/livez", name="livez")
+    app.add_route(readyz, "/readyz", name="readyz")
+    app.add_route(health, "/health", name="health")
+    app.add_route(metrics, "/metrics", name="metrics")
+
+
+def _page(app: Sanic[Any, Any]) -> None:
+    files = _Files(WEB)
+
+    async def page(_request: Request, room: str = "") -> HTTPResponse:
+        return files.answer("index.html")
+
+    async def file(_request: Request, path: str) -> HTTPResponse:
+        return files.answer(path)
+
+    async def client(_request: Request, path: str) -> HTTPResponse:
+        return files.answer(f"client/{path}")
+
+    app.add_route(page, "/", name="page")
+    app.add_route(page, "/r/<room:path>", name="room_page")
+    app.add_route(file, "/web/<path:path>", name="file")
+    app.add_route(client, "/client/<path:path>", name="client")
+
+
+class _Files:
+    """The page's files, read once: they are few and small. Only what was there at the start is served."""
+
+    def __init__(self, root: Path) -> None:
+        self._answers = {
+            path.relative_to(root).as_posix(): (path.read_bytes(), _content_type(path))
+            for path in root.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+
+    def answer(self, path: str) -> HTTPResponse:
+        found = self._answers.get(path)
+        if found is None:
+            return _text("not found\n", 404)
+        headers = {**SECURITY, "cache-control": "no-cache"}
+        return HTTPResponse(found[0], headers=headers, content_type=found[1])
+
+
+def _content_type(path: Path) -> str:
+    if path.suffix in (".js", ".mjs"):
+        return "text/javascript; charset=utf-8"
+    if path.suffix == ".webmanifest":
+        return "application/manifest+json"
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+def _json(body: object, status: int = 200) -> HTTPResponse:
+    headers = {**SECURITY, "cache-control": "no-store"}
+    return HTTPResponse(encode(body), status=status, headers=headers, content_type="application/json")
+
+
+def _text(body: str, status: int, headers: dict[str, str] | None = None) -> HTTPResponse:
+    return HTTPResponse(
+        body, status=status, headers={**SECURITY, **(headers or {})}, content_type="text/plain; charset=utf-8"
+    )

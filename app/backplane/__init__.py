@@ -1,0 +1,1 @@
+"""All that crosses workers: publishing, history and subscriptions through Redis."""

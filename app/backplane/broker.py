@@ -1,0 +1,75 @@
+"""The contract between the chat and whatever stores and orders its events.
+
+Guarantees of every broker; tests/contract runs the same suite against each engine:
+
+1. Changes of one room get consecutive seqs, from 1, without holes, in the order in which they were stored.
+2. `stored` is called only for an event that is in the log and was published.
+3. A cid of a sender that is among the sender's last 64 changes in the room and not older than 10 minutes is not
+   stored again: it is confirmed with the seq it got the first time, as a duplicate.
+4. Changes handed in by one caller for one room are stored in that order.
+5. Every change handed in is answered exactly once, by `stored` or `failed`, within the broker's deadline.
+   `failed` with NotConfirmed says nothing about whether the event is stored.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from app.errors import ParleyError
+from app.events import Position
+
+
+class Change(Protocol):
+    """One change to be stored, and who wants to know how that went.
+
+    Attributes:
+        sender: names the sender for dedupe: the user and its client session.
+        cid: the sender's id for the change.
+        body: the event as JSON without its head: begins with a comma, ends with the closing brace.
+    """
+
+    sender: str
+    cid: str
+    body: bytes
+
+    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
+        """The event is in the log as `seq`. `mid` is empty and `ts` 0 for a duplicate that is no longer kept."""
+
+    def failed(self, error: ParleyError) -> None:
+        """Not confirmed."""
+
+
+class Page(NamedTuple):
+    """A part of a room's log.
+
+    Attributes:
+        top: the room's last event at the moment of reading.
+        oldest: seq of the oldest event kept (top.seq + 1 if none is).
+        proved: whether the position to resume from was proved to be in this log.
+        events: consecutive events, oldest first.
+    """
+
+    top: Position
+    oldest: int
+    proved: bool
+    events: list[bytes]
+
+
+class Broker(Protocol):
+    """Publish and history. All reads raise Unavailable or NotConfirmed when Redis does not answer in time."""
+
+    def publish(self, room: str, change: Change) -> None:
+        """Store and publish a change with the others of this turn of the event loop.
+
+        Raises:
+            Unavailable: the store cannot be reached or too much waits for it; nothing was sent.
+        """
+
+    async def latest(self, room: str, limit: int) -> Page:
+        """The last `limit` events; makes the room's epoch if it has none."""
+
+    async def since(self, room: str, position: Position, limit: int) -> Page:
+        """Up to `limit` events after a position, `proved` only if that position is provably in this log."""
+
+    async def between(self, room: str, first: int, limit: int) -> Page:
+        """Up to `limit` events from seq `first` (at least 1) on."""

@@ -1,0 +1,43 @@
+"""The only place where a Redis name is built.
+
+Every name of a room carries the room as its hash tag, so a script, the log it writes and the channel it publishes on
+live in one slot of a cluster. Room names contain no braces, so a tag cannot be forged.
+"""
+
+from __future__ import annotations
+
+PREFIX = "parley:"
+
+
+def log(room: str) -> str:
+    """List: the kept events of a room, oldest first; the last is the event `seq` of its meta."""
+    return f"{PREFIX}{{{room}}}:log"
+
+
+def meta(room: str) -> str:
+    """Hash: epoch, seq and mid of the room's last event, and when the expiry was last renewed."""
+    return f"{PREFIX}{{{room}}}:meta"
+
+
+def dedupe(room: str, bucket: int) -> str:
+    """Hash: sender -> its last cids with their seqs. Two buckets, 0 and 1, take turns."""
+    return f"{PREFIX}{{{room}}}:cids{bucket}"
+
+
+def events(room: str) -> bytes:
+    """Channel: what scripts/publish.lua publishes."""
+    return f"{PREFIX}{{{room}}}:events".encode()
+
+
+def feed(room: str) -> bytes:
+    """Channel: raw messages of /feed."""
+    return f"{PREFIX}{{{room}}}:feed".encode()
+
+
+def canary(worker: str) -> bytes:
+    """Channel: a worker's messages to itself."""
+    return f"{PREFIX}canary:{worker}".encode()
+
+
+SECRET = f"{PREFIX}secret"
+"""String: the key that signs guest tokens, shared by all workers unless one is configured."""

@@ -1,0 +1,120 @@
+"""The worker's connection for commands: kept up, loaded with the scripts, dropped when Redis falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import hiredis
+import structlog
+
+from app.backplane.link import Address, Link, Reply
+from app.errors import SettingError, Unavailable
+
+BACKOFF_BASE_SECONDS = 0.05
+BACKOFF_CAP_SECONDS = 1.0
+WATCH_SECONDS = 0.25
+
+_log = structlog.get_logger("redis")
+_SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def backoff(tries: int) -> float:
+    """Seconds to wait before the next try: full jitter, at most BACKOFF_CAP_SECONDS."""
+    return random.uniform(0, min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2 ** min(tries, 10)))
+
+
+class Script:
+    """A Lua script, called by its hash; its source is sent again when Redis has forgotten it."""
+
+    def __init__(self, name: str) -> None:
+        self.source = (_SCRIPTS / f"{name}.lua").read_text()
+        self.sha = ""
+
+
+class Pipeline:
+    """Commands to Redis with a deadline. `run` keeps the connection; without one, commands raise Unavailable."""
+
+    def __init__(self, address: Address, name: str, seconds: float) -> None:
+        self._address = address
+        self._name = name
+        self._seconds = seconds
+        self._link: Link | None = None
+        self._lost = asyncio.Event()
+        self.connected = asyncio.Event()
+        self.reconnects = 0
+        self.publish = Script("publish")
+        self.read = Script("read")
+
+    @property
+    def up(self) -> bool:
+        """Whether commands can be sent."""
+        return self._link is not None and self._link.up
+
+    async def run(self) -> None:
+        """Connect, watch, connect again, for ever. The first refusal of the login is logged, not raised."""
+        tries = 0
+        while True:
+            self._lost.clear()
+            try:
+                link = await Link.connect(self._address, self._name, self._seconds, self._lost.set)
+                async with asyncio.timeout(self._seconds):
+                    for script in (self.publish, self.read):
+                        script.sha = (await link.call("SCRIPT", "LOAD", script.source)).decode()
+            except (Unavailable, SettingError, TimeoutError, hiredis.ReplyError, OSError) as error:
+                if tries == 0:
+                    _log.warning("redis unreachable", error=str(error) or "no answer")
+                tries += 1
+                await asyncio.sleep(backoff(tries))
+                continue
+            self._link, tries = link, 0
+            self.connected.set()
+            try:
+                await self._watch(link)
+            finally:
+                self.connected.clear()
+                self._link = None
+                link.drop()
+            self.reconnects += 1
+            _log.warning("redis connection lost")
+
+    async def _watch(self, link: Link) -> None:
+        while not self._lost.is_set():
+            if link.overdue(self._seconds):
+                _log.warning("redis silent", seconds=self._seconds)
+                return
+            try:
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self._lost.wait()
+            except TimeoutError:
+                pass
+
+    def post(self, command: tuple[str | bytes | int | float, ...], answer: Callable[[Reply], None]) -> None:
+        """Send a command at the end of this turn. Raises Unavailable if there is no connection."""
+        link = self._link
+        if link is None or not link.up:
+            raise Unavailable("Redis cannot be reached")
+        link.post(hiredis.pack_command(command), answer)
+
+    async def call(self, *command: str | bytes | int | float) -> Reply:
+        """One command. Raises Unavailable, NotConfirmed or hiredis.ReplyError."""
+        link = self._link
+        if link is None or not link.up:
+            raise Unavailable("Redis cannot be reached")
+        # The watch drops a silent connection after `seconds`; this bounds a call behind others that are answered.
+        try:
+            async with asyncio.timeout(2 * self._seconds):
+                return await link.call(*command)
+        except TimeoutError:
+            raise Unavailable("Redis did not answer in time") from None
+
+    async def run_script(self, script: Script, *arguments: str | bytes | int) -> Reply:
+        """Call a read-only or idempotent script; sends its source when Redis has forgotten it."""
+        try:
+            return await self.call("EVALSHA", script.sha, *arguments)
+        except hiredis.ReplyError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
+            return await self.call("EVAL", script.source, *arguments)

@@ -1,0 +1,164 @@
+"""The broker on Redis: one script call per room and turn of the loop, at most CHANGES_AT_ONCE changes each."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from itertools import count
+
+import hiredis
+
+from app.backplane import keys
+from app.backplane.broker import Change, Page
+from app.backplane.link import Reply
+from app.backplane.pipeline import Pipeline
+from app.errors import NotConfirmed, ParleyError, Unavailable
+from app.events import Position
+
+CHANGES_AT_ONCE = 50
+UNCONFIRMED_MAX = 20_000
+DEDUPE_SECONDS = 600
+DEDUPE_CIDS = 64
+
+
+class RedisBroker:
+    """See Broker for the contract. `kept_events` and `kept_seconds` bound each room's log."""
+
+    def __init__(self, pipeline: Pipeline, kept_events: int, kept_seconds: int) -> None:
+        self._pipeline = pipeline
+        self._kept = (kept_events, kept_seconds)
+        self._queued: dict[str, list[Change]] = {}
+        self._worker = secrets.token_urlsafe(4)
+        self._calls = count(1)
+        self._tail = (DEDUPE_SECONDS, DEDUPE_CIDS)
+        self.unconfirmed = 0
+
+    def publish(self, room: str, change: Change) -> None:
+        """Queue a change for the end of this turn. Raises Unavailable; see Broker."""
+        if not self._pipeline.up:
+            raise Unavailable("Redis cannot be reached; nothing was stored")
+        if self.unconfirmed >= UNCONFIRMED_MAX:
+            raise Unavailable("too many changes wait for Redis; nothing was stored")
+        self.unconfirmed += 1
+        if not self._queued:
+            asyncio.get_running_loop().call_soon(self._flush)
+        queued = self._queued.get(room)
+        if queued is None:
+            self._queued[room] = [change]
+        else:
+            queued.append(change)
+
+    def _flush(self) -> None:
+        queued, self._queued = self._queued, {}
+        for room, changes in queued.items():
+            for start in range(0, len(changes), CHANGES_AT_ONCE):
+                _Call(self, room, changes[start : start + CHANGES_AT_ONCE]).post("EVALSHA", self._pipeline)
+
+    def command(self, room: str, changes: list[Change]) -> tuple[str | bytes | int, ...]:
+        """The arguments of scripts/publish.lua after the script itself."""
+        token = f"{self._worker}-{next(self._calls):x}"
+        arguments: list[str | bytes | int] = [
+            4,
+            keys.log(room),
+            keys.meta(room),
+            keys.dedupe(room, 0),
+            keys.dedupe(room, 1),
+            keys.events(room),
+            *self._kept,
+            token,
+            new_epoch(),
+            *self._tail,
+        ]
+        for change in changes:
+            arguments += (change.sender, change.cid, change.body)
+        return tuple(arguments)
+
+    def broadcast(self, room: str, data: bytes, done: Callable[[ParleyError | None], None]) -> None:
+        """Publish to the clients of a feed without storing; `done` is called once.
+
+        Raises:
+            Unavailable: Redis cannot be reached; nothing was sent.
+        """
+
+        def answer(reply: Reply) -> None:
+            if isinstance(reply, ParleyError):
+                done(reply)
+            elif isinstance(reply, Exception):
+                done(Unavailable(f"Redis refuses: {str(reply)[:100]}"))
+            else:
+                done(None)
+
+        self._pipeline.post(("PUBLISH", keys.feed(room), data), answer)
+
+    # Reads
+
+    async def latest(self, room: str, limit: int) -> Page:
+        """See Broker."""
+        return await self._read(room, 0, limit)
+
+    async def since(self, room: str, position: Position, limit: int) -> Page:
+        """See Broker."""
+        return await self._read(room, position.seq + 1, limit, position.epoch, position.mid)
+
+    async def between(self, room: str, first: int, limit: int) -> Page:
+        """See Broker."""
+        return await self._read(room, first, limit)
+
+    async def _read(self, room: str, first: int, limit: int, epoch: str = "", mid: str = "") -> Page:
+        arguments = (2, keys.log(room), keys.meta(room), new_epoch(), self._kept[1], first, limit, epoch, mid)
+        try:
+            reply = await self._pipeline.run_script(self._pipeline.read, *arguments)
+        except hiredis.ReplyError as error:
+            raise Unavailable(f"Redis refuses to read: {error}") from None
+        top = Position(reply[0].decode(), reply[1], reply[2].decode())
+        return Page(top, reply[3], reply[4] == 1, reply[5])
+
+
+def new_epoch() -> str:
+    """A name for a room's new life."""
+    return secrets.token_urlsafe(6)
+
+
+class _Call:
+    """One script call on its way, and the changes it carries."""
+
+    __slots__ = ("_broker", "_changes", "_room")
+
+    def __init__(self, broker: RedisBroker, room: str, changes: list[Change]) -> None:
+        self._broker = broker
+        self._room = room
+        self._changes = changes
+
+    def post(self, verb: str, pipeline: Pipeline) -> None:
+        script = pipeline.publish.sha if verb == "EVALSHA" else pipeline.publish.source
+        try:
+            pipeline.post((verb, script, *self._broker.command(self._room, self._changes)), self.answer)
+        except Unavailable as error:
+            self._fail(error)
+
+    def answer(self, reply: Reply) -> None:
+        if type(reply) is list:
+            self._confirm(reply)
+        elif isinstance(reply, NotConfirmed):
+            self._fail(reply)
+        elif str(reply).startswith("NOSCRIPT"):
+            # Redis knows the script no more, so nothing was executed: the same call again, with the source.
+            self.post("EVAL", self._broker._pipeline)
+        else:
+            self._fail(Unavailable(f"Redis refuses: {str(reply)[:100]}"))
+
+    def _confirm(self, reply: list[Reply]) -> None:
+        self._broker.unconfirmed -= len(self._changes)
+        ts, token = int(reply[1]), reply[2].decode()
+        for change, result in zip(self._changes, reply[3:], strict=True):
+            if type(result) is int:
+                change.stored(result, f"{token}.{result}", ts, False)
+            else:
+                seq, mid, at = result.decode().split(" ")
+                change.stored(int(seq), mid, int(at), True)
+
+    def _fail(self, error: ParleyError) -> None:
+        self._broker.unconfirmed -= len(self._changes)
+        for change in self._changes:
+            change.failed(error)

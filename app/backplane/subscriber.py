@@ -1,0 +1,178 @@
+"""The worker's one connection for publications: what it is to hear, and what it hears.
+
+A lost connection is made again for as long as it takes, and everything wanted is subscribed anew; what was published
+meanwhile is gone from pub/sub, so the owner is told and reads the logs. A frozen Redis is noticed by a ping that is
+not answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import hiredis
+import structlog
+
+from app.backplane.link import Address, Link, Reply
+from app.backplane.pipeline import WATCH_SECONDS, backoff
+from app.errors import SettingError, Unavailable
+
+PING_SECONDS = 1.0
+CHANNELS_AT_ONCE = 500
+
+Message = tuple[bytes, bytes]
+_log = structlog.get_logger("redis")
+
+
+class _PushLink(Link):
+    """A link in subscribed mode: replies are publications and confirmations."""
+
+    subscriber: Subscriber
+
+    def received(self, replies: list[Reply]) -> None:
+        """Sort one read's replies; before the login is done they are ordinary ones."""
+        if not self.up:
+            super().received(replies)
+            return
+        self._waiting.clear()
+        self.subscriber.handle(replies)
+
+    def ping(self) -> None:
+        """Ask for a sign of life; any input is one."""
+        self.post(_PING, _ignore)
+
+
+class Subscriber:
+    """Owns the wanted channels. `on_messages` gets all publications of one read, in order, synchronously."""
+
+    def __init__(
+        self,
+        address: Address,
+        name: str,
+        seconds: float,
+        on_messages: Callable[[list[Message]], None],
+        on_again: Callable[[], None],
+    ) -> None:
+        self._address = address
+        self._name = name
+        self._seconds = seconds
+        self._on_messages = on_messages
+        self._on_again = on_again
+        self._link: _PushLink | None = None
+        self._lost = asyncio.Event()
+        self._wanted: dict[bytes, asyncio.Future[None]] = {}
+        self._unasked: set[bytes] = set()
+        self.reconnects = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether publications can arrive."""
+        return self._link is not None and self._link.up
+
+    async def subscribe(self, channel: bytes) -> None:
+        """Want a channel; returns when Redis has confirmed it. Raises Unavailable if that takes too long."""
+        confirmed = self._wanted.get(channel)
+        if confirmed is None:
+            confirmed = self._wanted[channel] = asyncio.get_running_loop().create_future()
+            self._ask(channel)
+        try:
+            async with asyncio.timeout(self._seconds):
+                await asyncio.shield(confirmed)
+        except TimeoutError:
+            raise Unavailable("Redis did not confirm the subscription in time") from None
+
+    def unsubscribe(self, channel: bytes) -> None:
+        """Want a channel no more; no error if it was not wanted."""
+        confirmed = self._wanted.pop(channel, None)
+        if confirmed is not None:
+            confirmed.cancel()
+            self._unasked.discard(channel)
+            if self._link is not None and self._link.up:
+                self._link.write(hiredis.pack_command((b"UNSUBSCRIBE", channel)))
+
+    def _ask(self, channel: bytes) -> None:
+        """Subscribe at the end of this turn, together with the others."""
+        if self._link is not None and self._link.up:
+            if not self._unasked:
+                asyncio.get_running_loop().call_soon(self._ask_all)
+            self._unasked.add(channel)
+
+    def _ask_all(self) -> None:
+        channels, self._unasked = list(self._unasked), set()
+        if self._link is not None and self._link.up:
+            for start in range(0, len(channels), CHANNELS_AT_ONCE):
+                self._link.write(
+                    hiredis.pack_command((b"SUBSCRIBE", *channels[start : start + CHANNELS_AT_ONCE]))
+                )
+
+    def handle(self, replies: list[Reply]) -> None:
+        """All replies of one read: publications go on together, confirmations are noted."""
+        messages: list[Message] = []
+        for reply in replies:
+            if type(reply) is list and reply[0] == b"message":
+                messages.append((reply[1], reply[2]))
+            elif type(reply) is list and reply[0] == b"subscribe":
+                confirmed = self._wanted.get(reply[1])
+                if confirmed is not None and not confirmed.done():
+                    confirmed.set_result(None)
+            elif isinstance(reply, Exception):
+                _log.error("redis refused a subscription", error=str(reply))
+        if messages:
+            self._on_messages(messages)
+
+    async def run(self) -> None:
+        """Connect, subscribe all, watch, connect again, for ever."""
+        tries = 0
+        first = True
+        while True:
+            self._lost.clear()
+            try:
+                link = await _PushLink.connect(self._address, self._name, self._seconds, self._lost.set)
+            except (Unavailable, SettingError):
+                # The pipeline has the same trouble and says so.
+                tries += 1
+                await asyncio.sleep(backoff(tries))
+                continue
+            link.subscriber = self
+            self._link, tries = link, 0
+            self._unasked = set(self._wanted)
+            self._ask_all()
+            if not first:
+                self.reconnects += 1
+                self._on_again()
+            first = False
+            try:
+                await self._watch(link)
+            finally:
+                self._link = None
+                link.drop()
+                self._forget_confirmations()
+                _log.warning("redis subscription lost", channels=len(self._wanted))
+
+    def _forget_confirmations(self) -> None:
+        loop = asyncio.get_running_loop()
+        for channel, confirmed in self._wanted.items():
+            if confirmed.done():
+                self._wanted[channel] = loop.create_future()
+
+    async def _watch(self, link: _PushLink) -> None:
+        loop = asyncio.get_running_loop()
+        ping_at = 0.0
+        while not self._lost.is_set():
+            if link.overdue(self._seconds):
+                return
+            if loop.time() >= ping_at:
+                link.ping()
+                ping_at = loop.time() + PING_SECONDS
+            try:
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self._lost.wait()
+            except TimeoutError:
+                pass
+
+
+_PING = hiredis.pack_command((b"PING",))
+
+
+def _ignore(_reply: Reply) -> None:
+    """A ping's answer carries nothing."""

@@ -1,0 +1,62 @@
+"""The command line: `parley serve` and what else there is.
+
+Exit codes of `serve`: 0 stopped as asked, 2 it cannot start (one line on standard error says why).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+
+from app import __version__, log
+from app.config import PREFIX, Settings, flag, load
+from app.errors import StartError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="parley", description="A self-hosted group chat that scales out over Redis.")
+    parser.add_argument("--version", action="version", version=f"parley {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="run the server",
+        description="Run the server. Every option can also be given in the environment, as "
+        f"{PREFIX}HOST for --host, and so on; secrets are better given there.",
+    )
+    for field in dataclasses.fields(Settings):
+        shown = "" if field.default == "" else f" (default: {field.default})"
+        help_text = field.metadata["help"].replace("%", "%%") + shown
+        serve.add_argument(flag(field.name), dest=field.name, metavar="VALUE", help=help_text)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the `parley` command."""
+    parsed = vars(_parser().parse_args(arguments))
+    parsed.pop("command")
+    sys.exit(_serve({name: value for name, value in parsed.items() if value is not None}))
+
+
+def _serve(given: dict[str, str]) -> int:
+    # Imported here: other commands need none of the server.
+    from app.supervisor import Supervisor
+
+    async def run(settings: Settings) -> None:
+        await Supervisor(settings).run()
+
+    try:
+        settings = load(given, os.environ)
+        log.configure(settings.log_level, settings.log_format, node=settings.node_name)
+        asyncio.run(run(settings))
+    except StartError as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,398 @@
+"""What members ask: one method per client message.
+
+Most are answered without waiting, in the turn of the loop in which they came. A request that has to wait for Redis
+runs as a task, and what the same member asks meanwhile waits behind it, so that requests of one connection take effect
+in the order sent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import structlog
+
+from app import catchup
+from app.auth import Guests, Identity
+from app.backplane.broker import Broker
+from app.deadlines import Deadlines
+from app.errors import (
+    AlreadyJoined,
+    BadRequest,
+    Forbidden,
+    NotJoined,
+    ParleyError,
+    RateLimited,
+    TooLarge,
+    Unauthorized,
+)
+from app.events import Position, head
+from app.hub import Hub
+from app.member import ERRORS_IN_A_ROW, WAITING_REQUESTS, Member, State
+from app.metrics import Counters
+from app.protocol import messages as wire
+from app.protocol.codes import REASONS, CloseCode
+from app.protocol.names import room_name, user_name
+from app.room import Room
+from app.tasks import Tasks
+
+HELLO_SECONDS = 10.0
+PAGE_MAX = 200
+RESUME_PAGE = 500
+RESUME_BYTES = 1024 * 1024
+
+Work = Coroutine[Any, Any, None]
+_log = structlog.get_logger("commands")
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """What a welcome says about this server: its node, its limits, its heartbeat in seconds."""
+
+    node: str
+    text_chars: int
+    frame_bytes: int
+    rooms: int
+    unacked: int
+    ping_seconds: int
+    resume_events: int
+
+
+class Commands:
+    """Carries out the requests of this worker's members."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        broker: Broker,
+        guests: Guests,
+        tasks: Tasks,
+        deadlines: Deadlines,
+        counters: Counters,
+        promises: Promises,
+    ) -> None:
+        self._hub = hub
+        self._broker = broker
+        self._guests = guests
+        self._tasks = tasks
+        self._deadlines = deadlines
+        self._counters = counters
+        self._promises = promises
+        self._limits = wire.Limits(promises.text_chars, promises.frame_bytes, promises.rooms, promises.unacked)
+        self._numbers = count(1)
+
+    def next_conn(self) -> str:
+        """An id for a new connection, unique over all workers as long as node names are."""
+        return f"{self._promises.node}-{next(self._numbers):x}"
+
+    # Members come, ask, go
+
+    def greet(self, member: Member) -> None:
+        """A new connection: it has HELLO_SECONDS to say who is there."""
+        self._deadlines.set(
+            member, "hello", HELLO_SECONDS, lambda: member.close(CloseCode.NO_HELLO, REASONS[CloseCode.NO_HELLO])
+        )
+
+    def receive(self, member: Member, payload: bytes) -> None:
+        """One text frame. Queued behind a request that still waits; too many queued stop the reading."""
+        if not member.busy:
+            self._carry_out(member, payload)
+            return
+        if member.waiting is None:
+            member.waiting = deque()
+        member.waiting.append(payload)
+        if len(member.waiting) >= WAITING_REQUESTS:
+            member.link.hold()
+
+    def binary(self, member: Member) -> None:
+        """A binary frame: never part of the protocol."""
+        self._bad(member, None, BadRequest("messages are text frames"))
+
+    def lost(self, member: Member) -> None:
+        """The connection is gone: the member leaves all its rooms."""
+        member.state = State.GONE
+        member.waiting = None
+        self._deadlines.clear(member, "hello")
+        for room in member.rooms:
+            self._hub.leave(member, room)
+        member.rooms = ()
+
+    def _carry_out(self, member: Member, payload: bytes) -> None:
+        try:
+            request = wire.decode(payload)
+        except BadRequest as error:
+            self._bad(member, wire.id_of(payload), error)
+            return
+        member.errors = 0
+        try:
+            work = self._dispatch(member, request)
+        except ParleyError as error:
+            self._refuse(member, request.id, error)
+            return
+        if work is not None:
+            member.busy = True
+            self._tasks.start(self._finish(member, request.id, work), name=f"{type(request).__name__} {member.conn}")
+
+    def _dispatch(self, member: Member, request: wire.Request) -> Work | None:
+        """Answer now, or return what has to wait."""
+        match request:
+            case wire.Hello():
+                self._hello(member, request)
+            case _ if member.state is not State.HERE:
+                self._expel(member, request.id, Unauthorized("hello comes first"), CloseCode.NO_HELLO)
+            case wire.Send():
+                self._send(member, request)
+            case wire.Join():
+                return self._join(member, request)
+            case wire.Leave():
+                self._leave(member, request)
+            case wire.History():
+                return self._history(member, request, self._room(member, request.room))
+            case wire.Ping():
+                member.reply(wire.encode(wire.Pong(request.id)))
+        return None
+
+    async def _finish(self, member: Member, request_id: int, work: Work) -> None:
+        """See a waiting request through, then those that came after it."""
+        try:
+            await work
+        except ParleyError as error:
+            self._refuse(member, request_id, error)
+        finally:
+            member.busy = False
+        while member.waiting and not member.busy:
+            self._carry_out(member, member.waiting.popleft())
+        if not member.busy and member.state is not State.GONE:
+            member.link.release()
+
+    def _refuse(self, member: Member, request_id: int | None, error: ParleyError) -> None:
+        self._counters.refusals += 1
+        member.reply(wire.refusal(request_id, error))
+
+    def _bad(self, member: Member, request_id: int | None, error: BadRequest) -> None:
+        self._refuse(member, request_id, error)
+        member.errors += 1
+        if member.errors == ERRORS_IN_A_ROW:
+            _log.info("closed for bad messages", conn=member.conn, user=member.user)
+            member.close(CloseCode.BAD_MESSAGES, REASONS[CloseCode.BAD_MESSAGES])
+
+    def _expel(self, member: Member, request_id: int, error: ParleyError, code: CloseCode) -> None:
+        """Refuse a request in a way that ends the connection."""
+        self._refuse(member, request_id, error)
+        member.close(code, REASONS[code])
+
+    def _room(self, member: Member, name: str) -> Room:
+        room = member.joined(name) or member.joined(room_name(name))
+        if room is None:
+            raise NotJoined("join the room first")
+        return room
+
+    # Hello
+
+    def _hello(self, member: Member, request: wire.Hello) -> None:
+        if member.state is not State.GREETING:
+            raise BadRequest("hello was said already")
+        try:
+            identity = self._identify(request)
+        except Unauthorized as error:
+            self._expel(member, request.id, error, CloseCode.BAD_TOKEN)
+            return
+        member.user, member.name = identity.user, identity.name
+        session = request.session or member.conn
+        member.sender = f"{identity.user}/{session}"
+        member.state = State.HERE
+        self._deadlines.clear(member, "hello")
+        promises = self._promises
+        member.reply(
+            wire.encode(
+                wire.Welcome(
+                    id=request.id,
+                    conn=member.conn,
+                    user=identity.user,
+                    name=identity.name,
+                    guest=self._guests.token(identity),
+                    ping=promises.ping_seconds,
+                    limits=self._limits,
+                    session=session,
+                    node=promises.node,
+                )
+            )
+        )
+
+    def _identify(self, request: wire.Hello) -> Identity:
+        if request.token:
+            raise Unauthorized("this server knows no signed-in users")
+        if request.guest:
+            try:
+                known = self._guests.again(request.guest)
+                return Identity(known.user, user_name(request.name)) if request.name else known
+            except Unauthorized:
+                # Somebody whose token is too old comes in as new, under the name given.
+                if not request.name:
+                    raise
+        if not request.name:
+            raise BadRequest("hello needs a name or a guest token")
+        return self._guests.new(request.name)
+
+    # Rooms
+
+    def _join(self, member: Member, request: wire.Join) -> Work | None:
+        name = room_name(request.room)
+        if member.joined(name) is not None:
+            raise AlreadyJoined("the room is joined already")
+        if len(member.rooms) >= self._promises.rooms:
+            raise Forbidden(f"a connection joins at most {self._promises.rooms} rooms")
+        room = self._hub.entered(name)
+        if room is None:
+            return self._join_later(member, request, name)
+        events, recovered = self._at_hand(room, request)
+        if events is None:
+            return self._join_later(member, request, name)
+        self._admit(member, request, room, events, recovered)
+        return None
+
+    def _at_hand(self, room: Room, request: wire.Join) -> tuple[list[bytes] | None, bool]:
+        """The events a join is answered with, from the room's recent ones; None if they do not reach."""
+        since = request.since
+        if not since:
+            return room.latest(min(request.limit, PAGE_MAX)), False
+        position = room.position
+        if position is None or since.epoch != position.epoch or room.mid_at(since.seq) != since.mid:
+            return None, False
+        return room.after(since.seq), True
+
+    async def _join_later(self, member: Member, request: wire.Join, name: str) -> None:
+        room = await self._hub.enter(name)
+        events: list[bytes] | None = None
+        recovered = False
+        if request.since:
+            events = await self._resume(room, Position(request.since.epoch, request.since.seq, request.since.mid))
+            recovered = events is not None
+        if events is None:
+            events = await self._latest(room, min(request.limit, PAGE_MAX))
+        # From here to the end nothing waits: the answer and the first broadcast leave no room for a hole.
+        if member.state is State.HERE:
+            if self._hub.get(name) is not room:
+                raise RateLimited("the room was closed meanwhile; join again", retry_seconds=0.1)
+            self._admit(member, request, room, events, recovered)
+
+    def _admit(
+        self, member: Member, request: wire.Join, room: Room, events: list[bytes], recovered: bool
+    ) -> None:
+        assert room.position is not None
+        room.join(member)
+        member.rooms += (room,)
+        self._counters.joins += 1
+        self._counters.recoveries += recovered
+        member.reply(wire.joined(request, room.name, room.position, recovered, events))
+
+    async def _resume(self, room: Room, position: Position) -> list[bytes] | None:
+        """Exactly the events after `position` up to the room's; None if that cannot be proved, or is too much."""
+        start, events, size = position, list[bytes](), 0
+        while True:
+            page = await self._broker.since(room.name, position, RESUME_PAGE)
+            if not page.proved:
+                return None
+            events += page.events
+            size += sum(map(len, page.events))
+            if len(events) > self._promises.resume_events or size > RESUME_BYTES:
+                return None
+            if page.events:
+                last = head(page.events[-1])
+                position = Position(page.top.epoch, last.seq, last.mid)
+            if position.seq < page.top.seq:
+                continue
+            assert room.position is not None
+            if room.position.seq < start.seq or room.position.epoch != start.epoch:
+                await self._hub.refresh(room)
+            merged = catchup.up_to(room, events, position.seq)
+            if merged is not None:
+                return merged
+
+    async def _latest(self, room: Room, limit: int) -> list[bytes]:
+        """The last events up to the room's position, at most `limit`."""
+        while True:
+            at_hand = room.latest(limit)
+            if at_hand is not None:
+                return at_hand
+            page = await self._broker.latest(room.name, limit)
+            assert room.position is not None
+            if page.top.epoch != room.position.epoch:
+                await self._hub.refresh(room)
+                continue
+            merged = catchup.up_to(room, page.events, page.top.seq)
+            if merged is not None:
+                return merged[-limit:] if limit else []
+
+    def _leave(self, member: Member, request: wire.Leave) -> None:
+        room = self._room(member, request.room)
+        self._hub.leave(member, room)
+        member.rooms = tuple(other for other in member.rooms if other is not room)
+        member.reply(wire.encode(wire.Left(request.id, room.name)))
+
+    # Messages
+
+    def _send(self, member: Member, request: wire.Send) -> None:
+        room = self._room(member, request.room)
+        text = request.text
+        if not text:
+            raise BadRequest("a text has at least one character")
+        if len(text) > self._promises.text_chars:
+            raise TooLarge(f"a text has at most {self._promises.text_chars} characters")
+        if member.unacked >= self._promises.unacked:
+            raise RateLimited(f"at most {self._promises.unacked} changes may be unacknowledged", retry_seconds=0.2)
+        body = wire.MessageBody("message", room.name, request.cid, member.user, member.name, text)
+        change = _Sent(member, request, room.name, b"," + wire.encode(body)[1:], self._counters)
+        self._broker.publish(room.name, change)
+        member.unacked += 1
+        self._counters.sends += 1
+
+    async def _history(self, member: Member, request: wire.History, room: Room) -> None:
+        limit = min(request.limit, PAGE_MAX)
+        before, after = request.before, request.after
+        if isinstance(before, int):
+            if isinstance(after, int):
+                raise BadRequest("history goes before or after, not both")
+            first = max(1, before - limit)
+            page = await self._broker.between(room.name, first, before - first)
+            events = [event for event in page.events if head(event).seq < before]
+        elif isinstance(after, int):
+            page = await self._broker.between(room.name, after + 1, limit)
+            events = page.events
+        else:
+            page = await self._broker.latest(room.name, limit)
+            events = page.events
+        if isinstance(after, int):
+            more = bool(events) and head(events[-1]).seq < page.top.seq
+        else:
+            more = bool(events) and head(events[0]).seq > page.oldest
+        member.reply(wire.history(request, room.name, events, more))
+
+
+class _Sent:
+    """A change on its way to the log, and the member that waits for its ack."""
+
+    __slots__ = ("_counters", "_id", "_member", "_room", "body", "cid", "sender")
+
+    def __init__(self, member: Member, request: wire.Send, room: str, body: bytes, counters: Counters) -> None:
+        self.sender = member.sender
+        self.cid = request.cid
+        self.body = body
+        self._member = member
+        self._id = request.id
+        self._room = room
+        self._counters = counters
+
+    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
+        self._member.unacked -= 1
+        self._counters.acks += 1
+        self._counters.duplicates += dup
+        self._member.reply(wire.encode(wire.Ack(self._id, self._room, self.cid, seq, mid, ts, dup)))
+
+    def failed(self, error: ParleyError) -> None:
+        self._member.unacked -= 1
+        self._counters.refusals += 1
+        self._member.reply(wire.refusal(self._id, error))

@@ -1,0 +1,139 @@
+"""The one reader of the environment: every setting, typed, frozen, with its meaning and range.
+
+A setting `data_dir` is given as `--data-dir` on the command line or as PARLEY_DATA_DIR in the environment; the command
+line wins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.errors import SettingError
+from app.log import LEVELS
+
+PREFIX = "PARLEY_"
+
+
+def _setting(default: Any, help_: str, low: float | None = None, high: float | None = None, **more: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help_, "low": low, "high": high, **more})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of a server. The metadata of each field has its help, its range or its choices."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all.")
+    port: int = _setting(8000, "Port to listen on; 0 takes a free one.", 0, 65535)
+    workers: int = _setting(0, "Worker processes; 0: one per core, at least 2.", 0, 256)
+    redis_url: str = _setting(
+        "", "Redis to use: redis://, rediss:// or unix://. Empty: an embedded Valkey of its own.", secret=True
+    )
+    data_dir: str = _setting("data", "Directory of the embedded Valkey's data and the server's secret.")
+    node: str = _setting("", "Name of this server among the replicas; empty: the host's name.")
+    log_level: str = _setting("info", "Least level that is logged.", choices=LEVELS)
+    log_format: str = _setting("auto", "auto: readable on a terminal, else JSON.", choices=("auto", "json", "text"))
+    secret: str = _setting("", "Key that signs guest tokens. Empty: a random one, shared through Redis.", secret=True)
+    redis_timeout_seconds: float = _setting(2.0, "Redis counts as away when it is silent for so long.", 0.1, 60)
+    history_events: int = _setting(10_000, "Events kept per room, at least.", 100, 10_000_000)
+    history_seconds: int = _setting(30 * 86400, "How long events are kept, at least.", 600, 10 * 365 * 86400)
+    resume_events: int = _setting(5_000, "Most events given to a resuming client; beyond, the latest page.", 1, 100_000)
+    text_chars: int = _setting(4000, "Most characters of a message's text.", 1, 100_000)
+    message_bytes: int = _setting(65_536, "Most bytes of a websocket message.", 1024, 16 * 2**20)
+    rooms_per_connection: int = _setting(100, "Most rooms a connection may join.", 1, 10_000)
+    unacked: int = _setting(32, "Most unacknowledged changes of a connection.", 1, 32)
+    ping_seconds: int = _setting(25, "The server sends something to everybody at least this often.", 1, 3600)
+    slow_soft_bytes: int = _setting(262_144, "Unsent bytes from which a member counts as slow.", 1024, 2**30)
+    slow_grace_seconds: float = _setting(2.0, "A slow member that takes nothing for so long is cut.", 0.1, 3600)
+    slow_hard_bytes: int = _setting(4_194_304, "A member with so many unsent bytes is cut at once.", 4096, 2**30)
+    drain_seconds: float = _setting(10.0, "Time over which members are sent away at SIGTERM.", 0, 3600)
+
+    @property
+    def worker_count(self) -> int:
+        """Workers to run."""
+        return self.workers or max(2, _cores())
+
+    @property
+    def node_name(self) -> str:
+        """The node's name, made of characters that are safe everywhere."""
+        return re.sub(r"[^A-Za-z0-9_.\-]", "-", self.node or socket.gethostname())[:40] or "node"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the server runs a Valkey of its own."""
+        return not self.redis_url
+
+
+def load(given: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+    """The settings from the command line, then the environment, then the defaults.
+
+    Raises:
+        SettingError: one is wrong or unknown; the message names it as the user gave it.
+    """
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    values: dict[str, Any] = {}
+    for variable in environment:
+        if variable.startswith(PREFIX) and variable[len(PREFIX) :].lower() not in fields:
+            raise SettingError(variable, "no such setting")
+    for name, field in fields.items():
+        variable = PREFIX + name.upper()
+        if name in given:
+            values[name] = _typed(field, given[name], flag(name))
+        elif variable in environment:
+            values[name] = _typed(field, environment[variable], variable)
+    settings = Settings(**values)
+    if settings.slow_hard_bytes <= settings.slow_soft_bytes:
+        raise SettingError(PREFIX + "SLOW_HARD_BYTES", "must be larger than PARLEY_SLOW_SOFT_BYTES")
+    return settings
+
+
+def flag(name: str) -> str:
+    """The command-line option of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def _typed(field: dataclasses.Field[Any], raw: str, shown: str) -> Any:
+    kind = type(field.default)
+    meta = field.metadata
+    raw = raw.strip()
+    try:
+        value = kind(raw)
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise SettingError(shown, f"{raw!r} is not {wanted}") from None
+    if meta["low"] is not None and not meta["low"] <= value <= meta["high"]:
+        raise SettingError(shown, f"{raw} is not between {meta['low']} and {meta['high']}")
+    if "choices" in meta and value not in meta["choices"]:
+        raise SettingError(shown, f"{raw!r} is none of {', '.join(meta['choices'])}")
+    if field.name == "redis_url" and value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        raise SettingError(shown, "must begin with redis://, rediss:// or unix://")
+    if field.name == "secret" and value and len(value) < 32:
+        raise SettingError(shown, "must have at least 32 characters")
+    return value
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def data_path(settings: Settings) -> Path:
+    """The data directory, made if need be. Raises SettingError if it cannot be written."""
+    path = Path(settings.data_dir).expanduser().absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = path / f".write-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SettingError(flag("data_dir"), f"cannot write to {path} ({error.strerror})") from None
+    return path

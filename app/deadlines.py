@@ -1,0 +1,34 @@
+"""Deadlines of all connections of a worker in one table with one sweep: no timer object per connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+SWEEP_SECONDS = 0.25
+
+
+class Deadlines:
+    """At most one deadline per owner and kind. Owns nothing but the table; the lifecycle calls `sweep`."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._due: dict[tuple[object, str], tuple[float, Callable[[], None]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def set(self, owner: object, kind: str, seconds: float, action: Callable[[], None]) -> None:
+        """Call `action` once, `seconds` from now (late by up to SWEEP_SECONDS), unless cleared or set anew."""
+        self._due[owner, kind] = (self._clock() + seconds, action)
+
+    def clear(self, owner: object, kind: str) -> None:
+        """Forget a deadline; no error if there is none."""
+        self._due.pop((owner, kind), None)
+
+    def sweep(self) -> None:
+        """Run and forget what is due."""
+        now = self._clock()
+        for key in [key for key, (at, _) in self._due.items() if at <= now]:
+            due = self._due.pop(key, None)
+            if due is not None:
+                due[1]()

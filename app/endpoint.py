@@ -1,0 +1,123 @@
+"""From an HTTP request to a websocket connection: the only code that touches Sanic's connection internals.
+
+Sanic reads the request, routes it and calls the handler; the handler answers the handshake and hands the transport
+over to a Connection with asyncio's public `set_protocol`. Sanic's own protocol object ends with that: it must neither
+close the transport nor count the connection as its own. tests/integration/test_endpoint.py fails clearly when an
+upgrade of Sanic changes what this relies on.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from sanic import Request
+from sanic.response import HTTPResponse
+from sanic.server.protocols.http_protocol import HttpProtocol
+from websockets.datastructures import Headers
+from websockets.http11 import Request as LibraryRequest
+from websockets.server import ServerProtocol
+
+from app.connection import Connection, Connections, Receiver
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
+)
+
+
+class Protocol(HttpProtocol):
+    """Sanic's protocol for HTTP, which lets go of a transport that has become a websocket."""
+
+    __slots__ = ("handed_over",)
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.handed_over = False
+
+    def close(self, timeout: float | None = None) -> None:
+        """Called by Sanic when it is done with a request, for whatever reason."""
+        if self.handed_over:
+            if self._callback_check_timeouts:
+                self._callback_check_timeouts.cancel()
+            self.transport = None
+        else:
+            super().close(timeout)
+
+
+def upgrade(
+    request: Request, connections: Connections, attach: Callable[[Connection], Receiver]
+) -> HTTPResponse | None:
+    """Answer a websocket handshake and hand the transport over, in one turn of the loop.
+
+    Args:
+        attach: makes the receiver of the new connection.
+
+    Returns:
+        The refusal to send, or None: then the connection is open, or the peer is gone already.
+    """
+    accept = _accept_key(request)
+    if accept is None:
+        return _refusal(request)
+    protocol, transport = request.protocol, request.transport
+    assert isinstance(protocol, Protocol)
+    if transport is None or transport.is_closing():
+        return None
+    connection = Connection(transport, connections)
+    connection.receiver = attach(connection)
+    protocol.handed_over = True
+    protocol.connections.discard(protocol)
+    transport.set_protocol(connection)
+    transport.write(_SWITCH % accept)
+    early = bytes(protocol.recv_buffer)
+    protocol.recv_buffer.clear()
+    if early:
+        connection.data_received(early)
+    if not connection.held:
+        transport.resume_reading()
+    return None
+
+
+def _accept_key(request: Request) -> bytes | None:
+    """The answer to a handshake that is plainly right; None for all others."""
+    headers = request.headers
+    if request.method != "GET" or request.version != "1.1":
+        return None
+    if headers.getall("upgrade", [""])[0].lower() != "websocket" or len(headers.getall("upgrade")) != 1:
+        return None
+    if "upgrade" not in [token.strip().lower() for token in ",".join(headers.getall("connection", [])).split(",")]:
+        return None
+    keys, versions = headers.getall("sec-websocket-key", []), headers.getall("sec-websocket-version", [])
+    if len(keys) != 1 or versions != ["13"]:
+        return None
+    key = keys[0].encode("ascii", errors="replace")
+    try:
+        if len(base64.b64decode(key, validate=True)) != 16:
+            return None
+    except binascii.Error:
+        return None
+    return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
+
+
+def _refusal(request: Request) -> HTTPResponse:
+    """What the websockets library says to a handshake that is not plainly right."""
+    headers = Headers([(name, value) for name, value in request.headers.items()])
+    protocol = f"HTTP/{request.version}"
+    asked = LibraryRequest(request.path, headers, method=request.method, protocol=protocol)
+    answer = ServerProtocol().accept(asked)
+    status = answer.status_code if answer.status_code >= 400 else 400
+    kept = {name: value for name, value in answer.headers.items() if name.lower() in ("upgrade", "allow")}
+    return HTTPResponse(answer.body or b"", status=status, headers=kept, content_type="text/plain; charset=utf-8")
+
+
+Handler = Callable[..., Any]
+
+
+def websocket_route(handler: Handler) -> Handler:
+    """Mark a handler whose request is answered by a handshake, so that Sanic expects no response from it."""
+    handler.is_websocket = True  # type: ignore[attr-defined]
+    return handler
+

@@ -1,0 +1,218 @@
+"""The long-lived tasks of a worker, in the order they start, and the way out.
+
+A worker serves until it is told to stop (SIGTERM: drain; SIGINT, or its supervisor gone: at once). Draining comes before
+the HTTP server closes, so that every member is told when to come back and nothing written is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+
+import structlog
+
+from app import frames
+from app.backplane import keys
+from app.backplane.link import Reply
+from app.backplane.pipeline import Pipeline
+from app.backplane.subscriber import Subscriber
+from app.connection import Connections
+from app.deadlines import SWEEP_SECONDS, Deadlines
+from app.errors import ParleyError
+from app.member import Member
+from app.metrics import Counters, Scoreboard, WorkerState
+from app.protocol.codes import REASONS, CloseCode
+from app.protocol.messages import GoingAway, encode
+from app.relay import Relay
+
+CANARY_SECONDS = 1.0
+CANARY_MAX_AGE_SECONDS = 4.0
+FLUSH_SECONDS = 3.0
+
+_log = structlog.get_logger("lifecycle")
+
+
+class Canary:
+    """A worker's message to itself through Redis pub/sub, once a second: readiness means that it comes back."""
+
+    def __init__(self, worker: str, pipeline: Pipeline, subscriber: Subscriber) -> None:
+        self.channel = keys.canary(worker)
+        self._pipeline = pipeline
+        self._subscriber = subscriber
+        self._loop = asyncio.get_running_loop()
+        self._heard = float("-inf")
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the worker last heard itself; infinite if never."""
+        return self._loop.time() - self._heard
+
+    def hear(self) -> None:
+        """The message came back."""
+        self._heard = self._loop.time()
+
+    async def run(self) -> None:
+        """Send, for ever."""
+        while True:
+            try:
+                await self._subscriber.subscribe(self.channel)
+                self._pipeline.post(("PUBLISH", self.channel, b"1"), _ignore)
+            except ParleyError:
+                pass  # The age says it.
+            await asyncio.sleep(CANARY_SECONDS)
+
+
+def _ignore(_reply: Reply) -> None:
+    """A canary's reply carries nothing."""
+
+
+class Lifecycle:
+    """Runs a worker's long-lived tasks, answers for its state, and drains it."""
+
+    def __init__(
+        self,
+        number: int,
+        board: Scoreboard,
+        counters: Counters,
+        deadlines: Deadlines,
+        connections: Connections,
+        pipeline: Pipeline,
+        subscriber: Subscriber,
+        relay: Relay,
+        canary: Canary,
+        ping_seconds: int,
+    ) -> None:
+        self._number = number
+        self._board = board
+        self._counters = counters
+        self._deadlines = deadlines
+        self._connections = connections
+        self._pipeline = pipeline
+        self._subscriber = subscriber
+        self._relay = relay
+        self._canary = canary
+        self._ping_seconds = ping_seconds
+        self._starting = True
+        self._draining = False
+        self._told = asyncio.Event()
+        self._gently = False
+
+    # State
+
+    def reasons(self) -> list[str]:
+        """Why this worker is not ready; empty if it is."""
+        reasons = []
+        if self._starting:
+            reasons.append("starting")
+        if self._draining:
+            reasons.append("draining")
+        if not self._pipeline.up:
+            reasons.append("redis commands: not connected")
+        if not self._subscriber.up:
+            reasons.append("redis pub/sub: not connected")
+        if self._canary.age_seconds > CANARY_MAX_AGE_SECONDS:
+            reasons.append("canary: nothing heard from itself through Redis")
+        return reasons
+
+    def state(self) -> WorkerState:
+        """The worker's state for the scoreboard."""
+        if self._draining:
+            return WorkerState.DRAINING
+        if self._starting:
+            return WorkerState.STARTING
+        return WorkerState.DEAF if self.reasons() else WorkerState.READY
+
+    # Tasks
+
+    def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Start everything that runs as long as the worker."""
+        work = {
+            "pipeline": self._pipeline.run(),
+            "subscriber": self._subscriber.run(),
+            "canary": self._canary.run(),
+            "relay": self._relay.run(),
+            "audit": self._relay.audit(),
+            "sweep": self._sweep(),
+            "heartbeat": self._heartbeat(),
+            "scoreboard": self._report(),
+        }
+        return [tasks.create_task(coroutine, name=name) for name, coroutine in work.items()]
+
+    async def connected(self, seconds: float) -> bool:
+        """Wait until the worker can deliver; False if that takes too long."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._canary.age_seconds > CANARY_MAX_AGE_SECONDS:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            return False
+        return True
+
+    def serving(self) -> None:
+        """Connections are accepted from now on."""
+        self._starting = False
+        self._board.write(self._number, self.state(), self._counters)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._deadlines.sweep()
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(self._ping_seconds)
+            await self._connections.heartbeat()
+
+    async def _report(self) -> None:
+        """Copy the counters to the scoreboard once a second; being late measures the loop."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + 1.0
+            await asyncio.sleep(1.0)
+            counters = self._counters
+            counters.loop_lag_ms = int((loop.time() - due) * 1000)
+            counters.connections = len(self._connections.open)
+            counters.rooms = len(self._relay.hub.chats) + len(self._relay.hub.feeds)
+            counters.slow_cut = self._connections.pool.cut
+            counters.redis_reconnects = self._pipeline.reconnects + self._subscriber.reconnects
+            counters.redis_up = self._pipeline.up and self._subscriber.up
+            counters.canary_age_ms = int(min(self._canary.age_seconds, 86400) * 1000)
+            self._board.write(self._number, self.state(), counters)
+
+    # The way out
+
+    def stop(self, gently: bool) -> None:
+        """Leave `told_to_stop`. A second call, or one that is not gentle, ends a drain in progress."""
+        self._gently = gently and not self._told.is_set()
+        self._told.set()
+
+    async def told_to_stop(self) -> None:
+        """Wait for a signal to stop."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop, True)
+        loop.add_signal_handler(signal.SIGINT, self.stop, False)
+        await self._told.wait()
+
+    async def drain(self, seconds: float) -> None:
+        """Send all members away, each at its own moment within `seconds`, and wait until they are gone."""
+        self._draining = True
+        self._board.write(self._number, self.state(), self._counters)
+        seconds = seconds if self._gently else 0.0
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        leaving = sorted((begin + random.uniform(0, seconds), id(one), one) for one in list(self._connections.open))
+        _log.info("draining", connections=len(leaving), seconds=seconds)
+        for at, _, connection in leaving:
+            if isinstance(connection.receiver, Member):
+                notice = GoingAway(after=round(at - begin, 2), reason="drain")
+                connection.outbox.write(frames.text(encode(notice)))
+        for at, _, connection in leaving:
+            if self._gently and connection.is_open and at > loop.time():
+                await asyncio.sleep(at - loop.time())
+            connection.close(CloseCode.RESTART, REASONS[CloseCode.RESTART])
+        for connection in list(self._connections.open):
+            connection.close(CloseCode.RESTART, REASONS[CloseCode.RESTART])
+        give_up = loop.time() + FLUSH_SECONDS
+        while self._connections.open and loop.time() < give_up:
+            await asyncio.sleep(0.02)

@@ -1,0 +1,126 @@
+"""One connected websocket on this worker, as the chat sees it: who it is and which rooms it has joined."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+from app import frames
+from app.outbox import Outbox
+from app.protocol import messages
+from app.protocol.codes import CloseCode
+
+if TYPE_CHECKING:
+    from app.room import Room
+
+ERRORS_IN_A_ROW = 10
+WAITING_REQUESTS = 64
+
+
+class State(IntEnum):
+    """Where a member is in its life."""
+
+    GREETING = 0
+    HERE = 1
+    GONE = 2
+
+
+class Link(Protocol):
+    """The connection under a member."""
+
+    outbox: Outbox
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame and end the connection."""
+
+    def hold(self) -> None:
+        """Stop reading from the peer."""
+
+    def release(self) -> None:
+        """Go on reading from the peer."""
+
+
+class Requests(Protocol):
+    """Who carries out what a member asks."""
+
+    def receive(self, member: Member, payload: bytes) -> None:
+        """One text frame of the member."""
+
+    def binary(self, member: Member) -> None:
+        """One binary frame of the member."""
+
+    def lost(self, member: Member) -> None:
+        """The member's connection is gone."""
+
+
+class Member:
+    """A connection with an identity. Owns its joined rooms and its place in the order of its own requests."""
+
+    # Browsers cannot see websocket pings, so the page gets a text frame as well.
+    heartbeat = frames.text(messages.HEARTBEAT) + frames.PING
+
+    __slots__ = (
+        "_requests",
+        "busy",
+        "conn",
+        "errors",
+        "link",
+        "name",
+        "outbox",
+        "rooms",
+        "sender",
+        "state",
+        "unacked",
+        "user",
+        "waiting",
+    )
+
+    def __init__(self, link: Link, conn: str, requests: Requests) -> None:
+        self.link = link
+        self.outbox = link.outbox
+        self.conn = conn
+        self._requests = requests
+        self.state = State.GREETING
+        self.user = ""
+        self.name = ""
+        self.sender = ""
+        self.rooms: tuple[Room, ...] = ()
+        self.unacked = 0
+        self.errors = 0
+        self.busy = False
+        self.waiting: deque[bytes] | None = None
+
+    def write(self, data: bytes) -> None:
+        """Take frames of a broadcast."""
+        self.outbox.write(data)
+
+    def reply(self, payload: bytes) -> None:
+        """Answer with one text frame, joined with what else leaves in this turn of the loop."""
+        self.outbox.reply(frames.text(payload))
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """End the connection for a reason of the chat."""
+        self.outbox.flush()
+        self.link.close(code, reason)
+
+    def joined(self, name: str) -> Room | None:
+        """The room of that name, if this member has joined it."""
+        for room in self.rooms:
+            if room.name == name:
+                return room
+        return None
+
+    # Receiver, called by the connection
+
+    def text(self, payload: bytes) -> None:
+        """One text message from the peer."""
+        self._requests.receive(self, payload)
+
+    def binary(self, payload: bytes) -> None:
+        """One binary message from the peer: not part of the protocol."""
+        self._requests.binary(self)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._requests.lost(self)

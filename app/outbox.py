@@ -1,0 +1,137 @@
+"""Bounded writes to one transport, and the verdict on a peer that does not read.
+
+A broadcast is written at once. Replies wait for the end of the event-loop turn, so that all replies of a turn,
+and a broadcast that comes in between, leave in one write: the number of writes is what costs, not the bytes.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, WriteTransport
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.deadlines import Deadlines
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxLimits:
+    """How far a peer may fall behind.
+
+    Attributes:
+        soft_bytes: above this the peer counts as behind (the transport's high-water mark).
+        grace_seconds: a peer that is behind and has not caught up anything for so long is cut.
+        hard_bytes: a peer this far behind is cut at once.
+    """
+
+    soft_bytes: int = 256 * 1024
+    grace_seconds: float = 2.0
+    hard_bytes: int = 4 * 1024 * 1024
+
+
+class Owner(Protocol):
+    """Who is told the verdict."""
+
+    def too_slow(self) -> None:
+        """The peer is too far behind: close it, without touching anyone else."""
+
+
+class OutboxPool:
+    """What all outboxes of a worker share: the limits, and the list of those with replies to flush."""
+
+    __slots__ = ("_late", "_loop", "cut", "deadlines", "limits")
+
+    def __init__(self, loop: AbstractEventLoop, deadlines: Deadlines, limits: OutboxLimits) -> None:
+        self._loop = loop
+        self._late: list[Outbox] = []
+        self.deadlines = deadlines
+        self.limits = limits
+        self.cut = 0
+
+    def flush_later(self, outbox: Outbox) -> None:
+        """Flush this outbox after the current turn of the loop."""
+        if not self._late:
+            self._loop.call_soon(self._flush)
+        self._late.append(outbox)
+
+    def _flush(self) -> None:
+        late, self._late = self._late, []
+        for outbox in late:
+            outbox.flush()
+
+
+class Outbox:
+    """What leaves for one peer. Frames go out whole, in the order written, and none after `close`."""
+
+    __slots__ = ("_behind", "_late", "_mark", "_owner", "_pool", "_transport", "closed")
+
+    def __init__(self, transport: WriteTransport, pool: OutboxPool, owner: Owner) -> None:
+        self._transport = transport
+        self._pool = pool
+        self._owner = owner
+        self._late: list[bytes] | None = None
+        self._behind = False
+        self._mark = 0
+        self.closed = False
+        transport.set_write_buffer_limits(high=pool.limits.soft_bytes)
+
+    @property
+    def bytes_behind(self) -> int:
+        """Bytes accepted here that the kernel has not taken yet."""
+        return 0 if self.closed else self._transport.get_write_buffer_size()
+
+    def write(self, data: bytes) -> None:
+        """Write whole frames now, never waiting. Ignored once closed; a peer over the hard limit is cut instead."""
+        if self._late is not None:
+            data = b"".join(self._late) + data
+            self._late = None
+        if self._behind:
+            if self.closed:
+                return
+            if self._transport.get_write_buffer_size() + len(data) > self._pool.limits.hard_bytes:
+                self._cut()
+                return
+        self._transport.write(data)
+
+    def reply(self, frame: bytes) -> None:
+        """Write a frame with whatever else this turn of the loop brings for the peer."""
+        if self._late is None:
+            self._late = [frame]
+            self._pool.flush_later(self)
+        else:
+            self._late.append(frame)
+
+    def flush(self) -> None:
+        """Write the replies that wait."""
+        if self._late is not None:
+            self.write(b"")
+
+    def pause(self) -> None:
+        """The transport holds more than the soft limit."""
+        if not self.closed:
+            self._behind = True
+            self._mark = self._transport.get_write_buffer_size()
+            self._pool.deadlines.set(self, "slow", self._pool.limits.grace_seconds, self._judge)
+
+    def resume(self) -> None:
+        """The transport has caught up."""
+        self._behind = self.closed
+        self._pool.deadlines.clear(self, "slow")
+
+    def close(self) -> None:
+        """Accept nothing more. What was written already may still leave."""
+        self.closed = self._behind = True
+        self._late = None
+        self._pool.deadlines.clear(self, "slow")
+
+    def _judge(self) -> None:
+        """Grace is over: cut, unless the peer has at least caught up a part of what it owes."""
+        behind = self._transport.get_write_buffer_size()
+        if behind >= self._mark:
+            self._cut()
+        else:
+            self._mark = behind
+            self._pool.deadlines.set(self, "slow", self._pool.limits.grace_seconds, self._judge)
+
+    def _cut(self) -> None:
+        self._pool.cut += 1
+        self._owner.too_slow()

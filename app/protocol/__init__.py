@@ -1,0 +1,1 @@
+"""The wire protocol, version 1: typed messages, their codec, names and close codes."""

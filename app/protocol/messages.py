@@ -1,0 +1,242 @@
+"""The messages of docs/protocol.md as types. Unknown fields are ignored, wrong types are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from app.errors import BadRequest, ParleyError
+
+RequestId = Annotated[int, Meta(ge=1, le=2**53)]
+Seq = Annotated[int, Meta(ge=0, le=2**53)]
+Token = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
+Session = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_.:\-]+$")]
+Opaque = Annotated[str, Meta(max_length=64)]
+PageSize = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Since(Struct, frozen=True):
+    """A position as a resuming client gives it."""
+
+    epoch: Opaque
+    seq: Seq
+    mid: Opaque
+
+
+class Hello(Struct, tag="hello", frozen=True):
+    """The first message: who is there. `token`, or `name`, or `guest` with an optional new `name`."""
+
+    id: RequestId
+    token: Annotated[str, Meta(max_length=8192)] | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    guest: Annotated[str, Meta(max_length=2048)] | UnsetType = UNSET
+    session: Session | UnsetType = UNSET
+
+
+class Join(Struct, tag="join", frozen=True):
+    """Enter a room, fresh or resuming `since` a position."""
+
+    id: RequestId
+    room: str
+    limit: PageSize = 50
+    since: Since | UnsetType = UNSET
+
+
+class Leave(Struct, tag="leave", frozen=True):
+    """Leave a room."""
+
+    id: RequestId
+    room: str
+
+
+class Send(Struct, tag="send", frozen=True):
+    """A new message."""
+
+    id: RequestId
+    room: str
+    cid: Token
+    text: str
+
+
+class History(Struct, tag="history", frozen=True):
+    """A page of kept events before or after a seq."""
+
+    id: RequestId
+    room: str
+    before: Seq | UnsetType = UNSET
+    after: Seq | UnsetType = UNSET
+    limit: PageSize = 50
+
+
+class Ping(Struct, tag="ping", frozen=True):
+    """Asks for a pong."""
+
+    id: RequestId
+
+
+Request = Hello | Join | Leave | Send | History | Ping
+
+_requests = msgspec.json.Decoder(Request)
+_encode = msgspec.json.Encoder().encode
+
+
+class _Addressed(Struct):
+    id: RequestId
+
+
+_addressed = msgspec.json.Decoder(_Addressed)
+
+
+def decode(payload: bytes) -> Request:
+    """One client message. Raises BadRequest with a sentence that says what is wrong with it."""
+    try:
+        return _requests.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(str(error)[:200] or "not a message") from None
+
+
+def id_of(payload: bytes) -> int | None:
+    """The request id of a message that could not be decoded, if it has a proper one."""
+    try:
+        return _addressed.decode(payload).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class Limits(Struct):
+    """The limits a client has to know: characters of a text, bytes of a frame, rooms, unacknowledged changes."""
+
+    text: int
+    frame: int
+    rooms: int
+    unacked: int
+
+
+class Welcome(Struct, tag="welcome"):
+    """Answers hello. `ping` is in seconds: the server sends something at least that often."""
+
+    id: int
+    conn: str
+    user: str
+    name: str
+    guest: str
+    ping: int
+    limits: Limits
+    session: str
+    node: str
+    version: int = 1
+
+
+class Ack(Struct, tag="ack"):
+    """A change is stored. `ts` is in milliseconds since 1970, by Redis' clock."""
+
+    id: int
+    room: str
+    cid: str
+    seq: int
+    mid: str
+    ts: int
+    dup: bool
+
+
+class Left(Struct, tag="left"):
+    """Answers leave."""
+
+    id: int
+    room: str
+
+
+class Pong(Struct, tag="pong"):
+    """Answers ping."""
+
+    id: int
+
+
+class GoingAway(Struct, tag="going-away"):
+    """This connection will be closed after so many seconds; come back then."""
+
+    after: float
+    reason: str
+
+
+class Error(Struct, tag="error", omit_defaults=True):
+    """A refusal. `temporary` says that the same request may be sent again, after `retry` seconds if given."""
+
+    code: str
+    message: str
+    id: int | UnsetType = UNSET
+    temporary: bool | UnsetType = UNSET
+    retry: float | UnsetType = UNSET
+
+
+class MessageBody(Struct):
+    """The part of a `message` event that the sender's worker makes; the publish script puts the head in front."""
+
+    type: str
+    room: str
+    cid: str
+    user: str
+    name: str
+    text: str
+
+
+Reply = Welcome | Ack | Left | Pong | GoingAway | Error
+
+encode = _encode
+"""Any message to JSON."""
+
+HEARTBEAT = b'{"type":"ping"}'
+"""The push that shows browsers, which cannot see websocket pings, that the connection lives."""
+
+
+def refusal(request_id: int | None, error: ParleyError) -> bytes:
+    """The error reply for a request, or the error push if it had no usable id."""
+    retry = error.retry_seconds
+    return _encode(
+        Error(
+            code=error.code,
+            message=str(error),
+            id=UNSET if request_id is None else request_id,
+            temporary=error.temporary,
+            retry=UNSET if retry is None else retry,
+        )
+    )
+
+
+def joined(request: Join, room: str, position: tuple[str, int, str], recovered: bool, events: list[bytes]) -> bytes:
+    """Answers join. The events are stored JSON already, so they are put in as they are."""
+    epoch, seq, mid = position
+    return b'{"type":"joined","id":%d,"room":%s,"epoch":"%s","seq":%d,"mid":"%s","recovered":%s,"messages":[%s]}' % (
+        request.id,
+        _encode(room),
+        epoch.encode(),
+        seq,
+        mid.encode(),
+        b"true" if recovered else b"false",
+        b",".join(events),
+    )
+
+
+def resync(room: str, position: tuple[str, int, str], lost: bool, events: list[bytes]) -> bytes:
+    """Replaces what follows a member's last seq. `lost` says that events between are not to be had."""
+    epoch, seq, mid = position
+    return b'{"type":"resync","room":%s,"epoch":"%s","seq":%d,"mid":"%s","lost":%s,"messages":[%s]}' % (
+        _encode(room),
+        epoch.encode(),
+        seq,
+        mid.encode(),
+        b"true" if lost else b"false",
+        b",".join(events),
+    )
+
+
+def history(request: History, room: str, events: list[bytes], more: bool) -> bytes:
+    """Answers history."""
+    return b'{"type":"history","id":%d,"room":%s,"messages":[%s],"more":%s}' % (
+        request.id,
+        _encode(room),
+        b",".join(events),
+        b"true" if more else b"false",
+    )

@@ -1,0 +1,200 @@
+"""One room as this worker sees it: its local members, its position, its recent events.
+
+Pure: no await, no clock, no Redis. The relay and the hub act on what is decided here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol
+
+from app.events import Batch, Position, head
+
+RECENT_EVENTS = 128
+RECENT_BYTES = 64 * 1024
+HELD_BATCHES = 1024
+
+
+class Client(Protocol):
+    """Whoever can be in a room: something that takes whole frames without waiting."""
+
+    def write(self, data: bytes) -> None:
+        """Take frames; must not block."""
+
+
+class Verdict(Enum):
+    """What to do with a batch that arrived for a room."""
+
+    DELIVER = "deliver"
+    DUPLICATE = "duplicate"
+    GAP = "gap"
+
+
+class Room:
+    """The local part of a room.
+
+    A room without a position keeps no sequence: it only broadcasts (see the feed). A room is *settled* when its
+    position is known and nothing is being read for it; until then, batches are held.
+    """
+
+    __slots__ = (
+        "_held",
+        "_members",
+        "_recent",
+        "_recent_bytes",
+        "_snapshot",
+        "name",
+        "position",
+        "settled",
+    )
+
+    def __init__(self, name: str, position: Position | None = None) -> None:
+        self.name = name
+        self.position = position
+        self.settled = position is not None
+        self._members: dict[Client, None] = {}
+        self._snapshot: tuple[Client, ...] | None = None
+        self._recent: list[bytes] = []
+        self._recent_bytes = 0
+        self._held: list[Batch] = []
+
+    # Members
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, client: object) -> bool:
+        return client in self._members
+
+    @property
+    def members(self) -> tuple[Client, ...]:
+        """The local members, in order of joining."""
+        if self._snapshot is None:
+            self._snapshot = tuple(self._members)
+        return self._snapshot
+
+    def join(self, client: Client) -> None:
+        """Add a local member; joining twice is joining once."""
+        self._members[client] = None
+        self._snapshot = None
+
+    def leave(self, client: Client) -> None:
+        """Remove a local member; no error if it is not there, or if the room is empty."""
+        if self._members.pop(client, self) is None:
+            self._snapshot = None
+
+    def send_message(self, data: bytes) -> None:
+        """Write whole frames to every local member, waiting for none.
+
+        Members may join or leave meanwhile: those who were there at the beginning are served. One that fails
+        is removed, and the others notice nothing.
+        """
+        for client in self.members:
+            try:
+                client.write(data)
+            except (OSError, RuntimeError):
+                self.leave(client)
+
+    # Sequence
+
+    def receive(self, batch: Batch) -> Verdict:
+        """Judge a batch and, if it is to be delivered, advance past it.
+
+        A batch that overlaps what the room has is trimmed in place to what is new. GAP changes nothing.
+        """
+        position = self.position
+        if position is None or batch.epoch != position.epoch:
+            return Verdict.GAP
+        known = position.seq - batch.first + 1
+        if known == 0:
+            if batch.previous != position.mid:
+                return Verdict.GAP
+        elif known < 0:
+            return Verdict.GAP
+        elif known >= len(batch.payloads):
+            return self._known(batch, position)
+        else:
+            if head(batch.payloads[known - 1]).mid != position.mid:
+                return Verdict.GAP
+            del batch.payloads[:known]
+            batch.first += known
+        self._advance(batch.position, batch.payloads)
+        return Verdict.DELIVER
+
+    def _known(self, batch: Batch, position: Position) -> Verdict:
+        """All of the batch lies behind the position: a duplicate, if it is what was delivered there."""
+        ours = self.mid_at(batch.last)
+        if ours is not None and ours != batch.last_mid:
+            return Verdict.GAP
+        return Verdict.DUPLICATE
+
+    def _advance(self, position: Position, payloads: list[bytes]) -> None:
+        self.position = position
+        self._recent += payloads
+        self._recent_bytes += sum(map(len, payloads))
+        if len(self._recent) > 2 * RECENT_EVENTS or self._recent_bytes > RECENT_BYTES:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Drop the oldest recent events: half of the bytes allowed stay, so that this happens rarely."""
+        kept = kept_bytes = 0
+        for payload in reversed(self._recent):
+            if kept == RECENT_EVENTS or kept_bytes + len(payload) > RECENT_BYTES // 2:
+                break
+            kept += 1
+            kept_bytes += len(payload)
+        del self._recent[: len(self._recent) - kept]
+        self._recent_bytes = kept_bytes
+
+    def settle(self, position: Position, events: list[bytes]) -> None:
+        """Take a position as read from the log; `events` are those that end there, or a part of them."""
+        self.position = position
+        self._recent, self._recent_bytes = [], 0
+        self._advance(position, events)
+        self.settled = True
+
+    def catch_up(self, position: Position, events: list[bytes]) -> None:
+        """Take events read from the log that follow the position without a hole and end at the new one."""
+        self._advance(position, events)
+
+    # Held batches: what arrives while the log is being read
+
+    def hold(self, batch: Batch) -> None:
+        """Keep a batch until the room is settled. Beyond HELD_BATCHES all are dropped: the log has them."""
+        if len(self._held) >= HELD_BATCHES:
+            self._held.clear()
+        self._held.append(batch)
+
+    def release(self) -> list[Batch]:
+        """Give back what was held, oldest first."""
+        held, self._held = self._held, []
+        return held
+
+    # Recent events
+
+    @property
+    def recent_first(self) -> int:
+        """Seq of the oldest recent event, or the next seq if there are none."""
+        assert self.position is not None
+        return self.position.seq - len(self._recent) + 1
+
+    def mid_at(self, seq: int) -> str | None:
+        """The mid of an event if it is still at hand: 0 has the empty one."""
+        position = self.position
+        if position is None or seq > position.seq:
+            return None
+        if seq == position.seq:
+            return position.mid
+        index = seq - self.recent_first
+        return head(self._recent[index]).mid if index >= 0 else None
+
+    def after(self, seq: int) -> list[bytes] | None:
+        """The events after `seq` up to the position, or None if the recent ones do not reach back that far."""
+        index = seq + 1 - self.recent_first
+        return self._recent[index:] if index >= 0 else None
+
+    def latest(self, limit: int) -> list[bytes] | None:
+        """The last `limit` events, or None if the recent ones are fewer and not all there are."""
+        if limit <= len(self._recent):
+            return self._recent[len(self._recent) - limit :]
+        return list(self._recent) if self.recent_first == 1 else None

@@ -1,0 +1,220 @@
+"""The composition root of a worker: makes the parts, wires them, runs them, takes them down.
+
+Started by the supervisor with the listening socket, the scoreboard and a pipe that ends when the supervisor does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import hiredis
+import msgspec
+import structlog
+import uvloop
+from sanic import Sanic
+
+from app import api, log
+from app.auth import Guests
+from app.backplane import keys
+from app.backplane.link import Address
+from app.backplane.pipeline import Pipeline
+from app.backplane.redis_broker import RedisBroker
+from app.backplane.subscriber import Message, Subscriber
+from app.commands import Commands, Promises
+from app.config import Settings
+from app.connection import Connection, Connections
+from app.deadlines import Deadlines
+from app.endpoint import Protocol
+from app.errors import ParleyError
+from app.feed import FeedClient
+from app.hub import Hub
+from app.lifecycle import Canary, Lifecycle
+from app.metrics import Counters, Scoreboard
+from app.outbox import OutboxLimits, OutboxPool
+from app.relay import Relay
+from app.tasks import Tasks
+
+BACKLOG = 4096
+START_SECONDS = 15.0
+
+_log = structlog.get_logger("server")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the supervisor hands to one worker: its number and three inherited descriptors."""
+
+    number: int
+    workers: int
+    listener_fd: int
+    board_fd: int
+    lifeline_fd: int
+
+
+class Order(msgspec.Struct):
+    """The first line on a worker's standard input."""
+
+    settings: Settings
+    place: Place
+
+
+class Worker:
+    """One worker process' parts."""
+
+    def __init__(self, settings: Settings, place: Place, secret: str, address: Address) -> None:
+        loop = asyncio.get_running_loop()
+        self.settings = settings
+        self.place = place
+        self.name = f"{settings.node_name}.{place.number}" if place.workers > 1 else settings.node_name
+        self.tasks = Tasks()
+        self.counters = Counters()
+        self.board = Scoreboard(place.board_fd, place.workers)
+        self.deadlines = Deadlines(loop.time)
+        limits = OutboxLimits(settings.slow_soft_bytes, settings.slow_grace_seconds, settings.slow_hard_bytes)
+        self.connections = Connections(loop, OutboxPool(loop, self.deadlines, limits), settings.message_bytes)
+        seconds = settings.redis_timeout_seconds
+        self.pipeline = Pipeline(address, f"parley-{self.name}", seconds)
+        self.broker = RedisBroker(self.pipeline, settings.history_events, settings.history_seconds)
+        self.relay = Relay(self.broker, self.counters)
+        self.subscriber = Subscriber(
+            address, f"parley-{self.name}-sub", seconds, self._publications, self.relay.subscribed_again
+        )
+        self.hub = self.relay.hub = Hub(self.subscriber, self.deadlines, self.relay.settle)
+        self.canary = Canary(f"{self.name}-{os.getpid()}", self.pipeline, self.subscriber)
+        self.commands = Commands(
+            self.hub, self.broker, Guests(secret), self.tasks, self.deadlines, self.counters, self._promises()
+        )
+        self.lifecycle = Lifecycle(
+            place.number,
+            self.board,
+            self.counters,
+            self.deadlines,
+            self.connections,
+            self.pipeline,
+            self.subscriber,
+            self.relay,
+            self.canary,
+            settings.ping_seconds,
+        )
+
+    def _promises(self) -> Promises:
+        settings = self.settings
+        return Promises(
+            node=self.name,
+            text_chars=settings.text_chars,
+            frame_bytes=settings.message_bytes,
+            rooms=settings.rooms_per_connection,
+            unacked=settings.unacked,
+            ping_seconds=settings.ping_seconds,
+            resume_events=settings.resume_events,
+        )
+
+    def _publications(self, messages: list[Message]) -> None:
+        self.relay.deliver(messages)
+        if any(channel == self.canary.channel for channel, _ in messages):
+            self.canary.hear()
+
+    def _new_feed(self, connection: Connection, room: str) -> FeedClient:
+        client = FeedClient(connection, room, self.hub, self.broker)
+        self.tasks.start(client.enter(), name=f"feed {room}")
+        return client
+
+    def application(self) -> Sanic[Any, Any]:
+        """The Sanic application with all routes."""
+        app: Sanic[Any, Any] = Sanic("parley", configure_logging=False)
+        app.config.update(
+            ACCESS_LOG=False,
+            MOTD=False,
+            REQUEST_TIMEOUT=10,
+            RESPONSE_TIMEOUT=30,
+            KEEP_ALIVE_TIMEOUT=65,
+            REQUEST_MAX_SIZE=1024 * 1024,
+            FALLBACK_ERROR_FORMAT="text",
+        )
+        parts = api.Parts(
+            node=self.name,
+            commands=self.commands,
+            connections=self.connections,
+            counters=self.counters,
+            board=self.board,
+            new_feed=self._new_feed,
+            state=self.lifecycle.state,
+            reasons=self.lifecycle.reasons,
+        )
+        api.routes(app, parts)
+        return app
+
+    async def run(self) -> None:
+        """Serve until told to stop, then drain."""
+        async with asyncio.TaskGroup() as group:
+            long_lived = self.lifecycle.start(group)
+            await self.lifecycle.connected(START_SECONDS)
+            listener = socket.socket(fileno=os.dup(self.place.listener_fd))
+            server: Any = await self.application().create_server(
+                sock=listener,
+                protocol=Protocol,
+                backlog=BACKLOG,
+                return_asyncio_server=True,
+                asyncio_server_kwargs={"start_serving": False},
+            )
+            await server.startup()
+            await server.before_start()
+            await server.start_serving()
+            self.lifecycle.serving()
+            _log.info("serving", pid=os.getpid())
+            _watch_lifeline(self.place.lifeline_fd, self.lifecycle)
+            await self.lifecycle.told_to_stop()
+            server.close()
+            await self.lifecycle.drain(self.settings.drain_seconds)
+            await self.tasks.cancel()
+            for task in long_lived:
+                task.cancel()
+
+
+def _watch_lifeline(fd: int, lifecycle: Lifecycle) -> None:
+    """Stop when the supervisor is gone: its end of the pipe is closed then, however it died."""
+    asyncio.get_running_loop().add_reader(fd, lambda: lifecycle.stop(gently=False))
+
+
+async def shared_secret(settings: Settings, address: Address) -> str:
+    """The configured secret, or the one that the first worker of all has put into Redis."""
+    if settings.secret:
+        return settings.secret
+    from app.backplane.link import Link  # a connection of its own: the pipeline is not up yet
+    from app.backplane.redis_broker import new_epoch
+
+    link = await Link.connect(address, "parley-start", settings.redis_timeout_seconds, lambda: None)
+    try:
+        await link.call("SET", keys.SECRET, "".join(new_epoch() for _ in range(6)), "NX")
+        secret: bytes = await link.call("GET", keys.SECRET)
+        return secret.decode()
+    finally:
+        link.drop()
+
+
+async def serve(settings: Settings, place: Place) -> None:
+    """Run one worker."""
+    address = Address.parse(settings.redis_url)
+    secret = await shared_secret(settings, address)
+    await Worker(settings, place, secret, address).run()
+
+
+def main() -> None:
+    """The worker process: reads its order from standard input."""
+    order = msgspec.json.decode(sys.stdin.readline(), type=Order)
+    settings, place = order.settings, order.place
+    log.configure(settings.log_level, settings.log_format, node=settings.node_name, worker=place.number)
+    try:
+        uvloop.run(serve(settings, place))
+    except (ParleyError, hiredis.ReplyError) as error:
+        _log.error("worker cannot run", error=str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""`parley serve`: one process that owns the listening socket, the embedded Valkey and the workers.
+
+A worker that dies is started again; the others go on serving on the same socket. The workers hold the reading end of
+a pipe whose writing end is only here, so they stop when this process is gone, however it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import signal
+import socket
+import sys
+
+import msgspec
+import structlog
+
+from app import __version__
+from app.backplane.link import Address, Link
+from app.config import Settings, data_path, flag
+from app.embedded import Embedded
+from app.errors import SettingError, StartError, Unavailable
+from app.metrics import Scoreboard, WorkerState
+from app.server import BACKLOG, Order, Place
+
+READY_SECONDS = 30.0
+STEADY_SECONDS = 10.0
+RESTART_CAP_SECONDS = 4.0
+KILL_SECONDS = 8.0
+
+_log = structlog.get_logger("supervisor")
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The listening socket. Raises StartError if the address cannot be had."""
+    where = f"{settings.host}:{settings.port}"
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise StartError(f"cannot listen on {where}: {error.strerror or error}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def page_address(listener: socket.socket) -> str:
+    """What to open in a browser on this machine."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+class Supervisor:
+    """Starts, watches and stops everything that belongs to one server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._listener = listen(settings)
+        self._board = Scoreboard.create(settings.worker_count)
+        self._embedded = Embedded(data_path(settings)) if settings.embedded else None
+        self._lifeline = os.pipe()
+        self._workers: dict[int, asyncio.subprocess.Process] = {}
+        self._stop = asyncio.Event()
+        self._signal = signal.SIGTERM
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises StartError if that cannot begin."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told, number)
+        try:
+            await self._start_redis()
+            async with asyncio.TaskGroup() as tasks:
+                keepers = [
+                    tasks.create_task(self._keep_worker(number), name=f"worker {number}")
+                    for number in range(self._settings.worker_count)
+                ]
+                if self._embedded is not None:
+                    keepers.append(tasks.create_task(self._embedded.keep(), name="valkey"))
+                announcer = tasks.create_task(self._announce(), name="announce")
+                await self._stop.wait()
+                for keeper in (*keepers, announcer):
+                    keeper.cancel()
+        except* StartError as group:
+            raise group.exceptions[0] from None
+        finally:
+            await self._end()
+
+    def _told(self, number: signal.Signals) -> None:
+        self._signal = signal.SIGINT if self._stop.is_set() else number
+        self._stop.set()
+        self._tell_workers()
+
+    def _tell_workers(self) -> None:
+        for worker in self._workers.values():
+            if worker.returncode is None:
+                worker.send_signal(self._signal)
+
+    async def _start_redis(self) -> None:
+        if self._embedded is not None:
+            await self._embedded.start()
+            self._settings = dataclasses.replace(self._settings, redis_url=self._embedded.url)
+            return
+        try:
+            link = await Link.connect(
+                Address.parse(self._settings.redis_url),
+                "parley-start",
+                self._settings.redis_timeout_seconds,
+                lambda: None,
+            )
+        except Unavailable as error:
+            raise StartError(f"{flag('redis_url')}: {error}") from None
+        except SettingError as error:
+            raise StartError(f"{flag('redis_url')}: {str(error).partition(': ')[2]}") from None
+        link.drop()
+
+    # Workers
+
+    async def _keep_worker(self, number: int) -> None:
+        """Run a worker, and another one when it has died; at once the first time, slower if it dies young again."""
+        loop = asyncio.get_running_loop()
+        deaths = 0
+        while True:
+            begin = loop.time()
+            worker = await self._spawn(number)
+            code = await worker.wait()
+            self._board.clear(number)
+            deaths = deaths + 1 if loop.time() - begin < STEADY_SECONDS else 0
+            _log.error("worker died, starting it again", worker=number, pid=worker.pid, code=code)
+            if deaths > 1:
+                await asyncio.sleep(min(RESTART_CAP_SECONDS, 0.25 * 2**deaths))
+
+    async def _spawn(self, number: int) -> asyncio.subprocess.Process:
+        place = Place(
+            number=number,
+            workers=self._settings.worker_count,
+            listener_fd=self._listener.fileno(),
+            board_fd=self._board.fd,
+            lifeline_fd=self._lifeline[0],
+        )
+        # Its own session: Ctrl-C at the terminal is for this process, which tells the workers.
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "app.server",
+            stdin=asyncio.subprocess.PIPE,
+            pass_fds=(place.listener_fd, place.board_fd, place.lifeline_fd),
+            start_new_session=True,
+        )
+        self._workers[number] = worker
+        assert worker.stdin is not None
+        worker.stdin.write(msgspec.json.encode(Order(self._settings, place)) + b"\n")
+        worker.stdin.close()
+        return worker
+
+    async def _announce(self) -> None:
+        """Print where the page is as soon as all workers serve."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + READY_SECONDS
+        while any(slot.state is not WorkerState.READY for slot in self._board.slots()):
+            if loop.time() > give_up:
+                _log.error("not all workers are ready", alive=self._board.alive(), expected=self._board.expected)
+                break
+            await asyncio.sleep(0.05)
+        store = "an external Redis" if self._embedded is None else f"its own Valkey, data in {self._settings.data_dir}"
+        print(
+            f"Parley {__version__} is ready: {page_address(self._listener)}\n"
+            f"{self._board.expected} workers, {store}. Ctrl-C stops it.",
+            flush=True,
+        )
+
+    # The end
+
+    async def _end(self) -> None:
+        """Wait for the workers to drain, kill what hangs, stop Valkey, close everything."""
+        self._tell_workers()
+        running = [worker for worker in self._workers.values() if worker.returncode is None]
+        try:
+            async with asyncio.timeout(self._settings.drain_seconds + KILL_SECONDS):
+                await asyncio.gather(*(worker.wait() for worker in running))
+        except TimeoutError:
+            for worker in running:
+                if worker.returncode is None:
+                    _log.error("worker does not stop, killing it", pid=worker.pid)
+                    worker.kill()
+                    await worker.wait()
+        if self._embedded is not None:
+            await self._embedded.stop()
+        self._listener.close()
+        for fd in self._lifeline:
+            os.close(fd)
