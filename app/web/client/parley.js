@@ -1,0 +1,256 @@
+/**
+ * The browser client of Parley, without the page: protocol version 1, in the words of the protocol.
+ *
+ *   import { Parley } from "/client/parley.js";
+ *
+ *   const parley = new Parley({ name: "Ada" });
+ *   parley.on("message", ({ room, name, text }) => console.log(room, name, text));
+ *   parley.connect();
+ *   const { messages } = await parley.join("lobby");     // the latest, oldest first
+ *   await parley.send("lobby", "hi");                    // resolves once it is stored
+ *
+ * It stays connected by itself, resumes every room at its position, hands on each event once and in order, and keeps
+ * what is sent in an outbox until the server has it. Events, besides every event and push under its own `type`:
+ *
+ *   state     the connection changed: read `state`, `retryAt`, `node`, `latency`, `refusal`
+ *   welcome   said hello: `user`, `name`, `limits`
+ *   event     any event of a room's sequence, each exactly once, in order
+ *   joined    {room, fresh, recovered, messages, members}: in the room; `messages` only when `fresh`, the rest came as events
+ *   gap       {room, after, upto, epochChanged}: events between are missing; those that follow it come as usual
+ *   refused   {room, error}: the room cannot be joined, and is not tried again
+ *   outbox    an entry of the outbox changed: {cid, room, change, at, state, error, seq, ts}
+ */
+
+import { Connection } from "./connection.js";
+import { Emitter } from "./emitter.js";
+import { ParleyError } from "./errors.js";
+import { Requests } from "./requests.js";
+import { isEvent } from "./room.js";
+import { Rooms } from "./rooms.js";
+import { Sender } from "./sender.js";
+import { randomName, Store } from "./storage.js";
+
+export { ParleyError };
+
+/** Errors of hello, and the close code, after which a guest of old comes as a new one. */
+const UNKNOWN_GUEST = new Set(["unauthorized", "expired", 4500]);
+
+/** Measured while a page still starts or rooms still load, a round trip would only show how busy this side is. */
+const FIRST_PING_MS = 1000;
+
+export class Parley extends Emitter {
+  user = null;
+  node = null;
+  /** The last measured round trip, in milliseconds. */
+  latency = null;
+  limits = { text: 4000, frame: 65536, rooms: 100, unacked: 32 };
+  /** Why the server does not let this client in, if so. */
+  refusal = null;
+
+  #tab = new Store("sessionStorage");
+  #browser = new Store("localStorage");
+  #session;
+  #token;
+  #connection;
+  #requests = new Requests();
+  #sender;
+  #rooms;
+  #hellos = 0;
+  #firstPing = 0;
+
+  /**
+   * @param {object} [options]
+   * @param {string} [options.url] of the websocket; that of the page's own server by default
+   * @param {string} [options.name] a guest's name
+   * @param {string | (() => string | Promise<string>)} [options.token] a signed-in user's token, or where to get a new one
+   * @param {number} [options.page] how many of the latest messages a fresh join asks for
+   */
+  constructor({ url = `${location.origin.replace(/^http/, "ws")}/ws`, name = "", token = null, page = 50 } = {}) {
+    super();
+    this.name = name;
+    this.#token = token;
+    this.#session = this.#tab.get("session") ?? randomName();
+    this.#tab.set("session", this.#session);
+    const request = (body, done) => this.#request(body, done);
+    this.#sender = new Sender(this, this.#tab, request);
+    this.#rooms = new Rooms(this, this.#sender, request, page);
+    this.#connection = new Connection(url, {
+      opened: () => this.#hello(),
+      message: (message) => this.#receive(message),
+      lost: () => this.#lost(),
+      changed: () => this.#changed(),
+      ping: () => this.ping(),
+    });
+  }
+
+  /** `connecting`, `online`, `waiting` (until `retryAt`) or `offline`. */
+  get state() {
+    return this.#connection.state;
+  }
+
+  get retryAt() {
+    return this.#connection.retryAt;
+  }
+
+  /** @returns {Map<string, import("./room.js").Room>} the rooms this client is in or wants to be in */
+  get rooms() {
+    return this.#rooms.byName;
+  }
+
+  /** The changes not confirmed yet, oldest first; of one room if named. */
+  pending(room) {
+    return this.#sender.outbox.entries(room);
+  }
+
+  connect() {
+    this.refusal = null;
+    this.#connection.retryNow();
+  }
+
+  /** Leave for good. What is in the outbox stays there. */
+  close() {
+    this.#connection.stop();
+  }
+
+  /** Go by another name from now on, as the same guest. */
+  rename(name) {
+    this.name = name;
+    this.refusal = null;
+    if (this.state === "offline") this.#connection.start();
+    else this.#connection.restart();
+  }
+
+  /** Enter a room and stay in it over reconnects. Resolves with the first `joined`; rejects when refused. */
+  join(room) {
+    return this.#rooms.join(room);
+  }
+
+  /** Leave a room; what is still in the outbox for it is dropped. */
+  leave(room) {
+    this.#rooms.leave(room);
+    for (const { cid } of this.pending(room)) this.discard(cid);
+  }
+
+  /** Send a text to a joined room. Resolves with `{seq, mid, ts}` once stored; rejects when refused for good. */
+  send(room, text) {
+    if (this.rooms.has(room)) return this.#sender.change(room, { type: "send", text });
+    return Promise.reject(new ParleyError("not_joined", "This room is not joined."));
+  }
+
+  /** A page of history: `{before}` or `{after}` a seq. Resolves with `{messages, more}`. */
+  history(room, { before, after, limit = 50 } = {}) {
+    return new Promise((resolve, reject) => {
+      const sent = this.#request({ type: "history", room, before, after, limit }, (error, reply) => {
+        if (error) reject(error);
+        else resolve(reply);
+      });
+      if (!sent) reject(new ParleyError("unavailable", "Not connected.", { temporary: true }));
+    });
+  }
+
+  /** Measure the round trip; `latency` has it afterwards. */
+  ping() {
+    const asked = performance.now();
+    this.#request({ type: "ping" }, (error) => {
+      if (error) return;
+      this.latency = performance.now() - asked;
+      this.emit("state", this);
+    });
+  }
+
+  /** Try a failed entry of the outbox again. */
+  retry(cid) {
+    this.#sender.retry(cid);
+  }
+
+  /** Drop an entry of the outbox. */
+  discard(cid) {
+    this.#sender.discard(cid);
+  }
+
+  // Hello
+
+  async #hello() {
+    const turn = ++this.#hellos;
+    let token = this.#token;
+    try {
+      if (typeof token === "function") token = await token();
+    } catch {
+      if (turn === this.#hellos) this.#connection.cut(); // nobody gives a token now: later again
+      return;
+    }
+    if (turn !== this.#hellos) return; // that socket is gone
+    const guest = this.#browser.get("guest") ?? undefined;
+    const who = token ? { token } : { name: this.name || undefined, guest };
+    const sent = this.#request({ type: "hello", ...who, session: this.#session }, (error, reply) => {
+      if (error) this.#turnedAway(error);
+      else this.#welcome(reply);
+    });
+    // Nothing waits for the welcome: one round trip brings it together with every room.
+    if (sent) this.#rooms.ask();
+  }
+
+  #welcome(welcome) {
+    this.user = welcome.user;
+    this.name = welcome.name;
+    this.node = welcome.node;
+    this.limits = { ...this.limits, ...welcome.limits };
+    if (welcome.guest) this.#browser.set("guest", welcome.guest);
+    this.#sender.online(this.limits.unacked);
+    this.emit("welcome", welcome);
+    this.#connection.established(welcome.ping);
+    this.#rooms.welcomed();
+    clearTimeout(this.#firstPing);
+    this.#firstPing = setTimeout(() => this.ping(), FIRST_PING_MS);
+  }
+
+  #turnedAway(error) {
+    if (error.temporary) return this.#connection.cut();
+    if (this.#forgetGuest(error.code)) return this.#connection.restart();
+    this.refusal = error;
+    return this.#connection.stop();
+  }
+
+  #changed() {
+    const { state, code, meaning } = this.#connection;
+    if (state === "offline" && code) {
+      if (this.#forgetGuest(code)) return void queueMicrotask(() => this.#connection.start());
+      this.refusal = new ParleyError("closed", meaning);
+    }
+    this.emit("state", this);
+  }
+
+  /** The guest remembered from earlier is unknown here (a server made anew, a token too old). */
+  #forgetGuest(code) {
+    if (this.#token || !UNKNOWN_GUEST.has(code) || !this.#browser.get("guest")) return false;
+    this.#browser.set("guest", null);
+    return true;
+  }
+
+  #lost() {
+    this.#hellos++;
+    this.#rooms.lost();
+    this.#sender.lost();
+    this.#requests.abandon();
+  }
+
+  #receive(message) {
+    if (message.id !== undefined && this.#requests.settle(message)) return;
+    if (isEvent(message)) {
+      // The server promises that there is no hole. Should there be one, resuming at the position closes it.
+      if (!this.#rooms.receive(message)) this.#connection.cut();
+      return;
+    }
+    if (message.type === "going-away") this.#connection.leaveIn(message.after);
+    else if (message.type === "resync") this.#rooms.resync(message);
+    this.emit(message.type, message);
+  }
+
+  /** Ask something; `done` gets the answer. False, and `done` never called, when there is no open socket. */
+  #request({ type, ...body }, done) {
+    const id = this.#requests.open(done);
+    const sent = this.#connection.write({ type, id, ...body });
+    if (!sent) this.#requests.cancel(id);
+    return sent;
+  }
+}

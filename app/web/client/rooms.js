@@ -1,0 +1,137 @@
+/**
+ * The rooms a client is in or wants to be in: joins them on every connection at their position, and hands on what
+ * arrives for them, each event once and in order.
+ *
+ * Owns: the rooms, and the promises of those who wait to be in one.
+ */
+
+import { delay } from "./backoff.js";
+import { Room } from "./room.js";
+
+export class Rooms {
+  /** @type {Map<string, Room>} */
+  byName = new Map();
+
+  #client;
+  #sender;
+  #request;
+  #page;
+  #waiting = new Map();
+  #welcomed = false;
+
+  /**
+   * @param {import("./parley.js").Parley} client to emit on
+   * @param {import("./sender.js").Sender} sender is told what was stored and which room is joined
+   * @param {(body: object, done: (error: Error | null, reply?: object) => void) => boolean} request
+   * @param {number} page how many of the latest messages a fresh join asks for
+   */
+  constructor(client, sender, request, page) {
+    this.#client = client;
+    this.#sender = sender;
+    this.#request = request;
+    this.#page = page;
+  }
+
+  /** Enter a room and stay in it over reconnects. Resolves with its first `joined`. */
+  join(name) {
+    if (!this.byName.has(name)) this.byName.set(name, new Room(name));
+    const room = this.byName.get(name);
+    if (room.joined) return Promise.resolve({ room: name, fresh: false, recovered: true, messages: [] });
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(name, [...(this.#waiting.get(name) ?? []), { resolve, reject }]);
+      if (this.#welcomed) this.#join(room);
+    });
+  }
+
+  leave(name) {
+    const room = this.byName.get(name);
+    if (!room) return;
+    this.byName.delete(name);
+    this.#waiting.delete(name);
+    if (room.joined || room.asked) this.#request({ type: "leave", room: name }, () => {});
+  }
+
+  /** Ask for every room; may be said before the welcome (right after hello) and again after it. */
+  ask() {
+    for (const room of this.byName.values()) this.#join(room);
+  }
+
+  welcomed() {
+    this.#welcomed = true;
+    this.ask();
+  }
+
+  lost() {
+    this.#welcomed = false;
+    for (const room of this.byName.values()) room.joined = room.asked = false;
+  }
+
+  /** A live event. False when events before it are missing. */
+  receive(event) {
+    const verdict = this.byName.get(event.room)?.receive(event);
+    if (verdict === "deliver") this.#handOn(event);
+    return verdict !== "hole";
+  }
+
+  /** The server's new account of a room, in place of what followed this client's position. */
+  resync(push) {
+    const room = this.byName.get(push.room);
+    if (!room?.joined) return;
+    const { events, gap } = room.catchUp(push, push.lost !== true);
+    if (gap) this.#client.emit("gap", { room: room.name, ...gap });
+    for (const event of events) this.#handOn(event);
+  }
+
+  #join(room) {
+    if (room.joined || room.asked) return;
+    const body = { type: "join", room: room.name, limit: this.#page, since: room.position ?? undefined };
+    room.asked = this.#request(body, (error, reply) => {
+      room.asked = false;
+      if (this.byName.get(room.name) !== room) return;
+      if (error) this.#refused(room, error);
+      else this.#joined(room, reply);
+    });
+  }
+
+  #joined(room, reply) {
+    const fresh = room.position === null;
+    const { events, gap } = room.catchUp(reply, reply.recovered === true);
+    const recovered = !fresh && !gap;
+    room.joined = true;
+    room.members = reply.members ?? room.members;
+    if (gap) this.#client.emit("gap", { room: room.name, ...gap });
+    for (const event of events) {
+      if (fresh) this.#sender.settle(event);
+      else this.#handOn(event);
+    }
+    const detail = { ...reply, room: room.name, fresh, recovered, messages: fresh ? events : [] };
+    this.#client.emit("joined", detail);
+    for (const { resolve } of this.#take(room.name)) resolve(detail);
+    this.#sender.joined(room.name, recovered);
+  }
+
+  #refused(room, error) {
+    if (!this.#welcomed) return; // hello itself failed, or the connection did: the next one asks again
+    if (error.temporary) {
+      setTimeout(() => {
+        if (this.#welcomed && this.byName.get(room.name) === room) this.#join(room);
+      }, 1000 * (error.retry || delay(3)));
+      return;
+    }
+    this.byName.delete(room.name);
+    for (const { reject } of this.#take(room.name)) reject(error);
+    this.#client.emit("refused", { room: room.name, error });
+  }
+
+  #handOn(event) {
+    this.#sender.settle(event);
+    this.#client.emit("event", event);
+    this.#client.emit(event.type, event);
+  }
+
+  #take(name) {
+    const waiting = this.#waiting.get(name) ?? [];
+    this.#waiting.delete(name);
+    return waiting;
+  }
+}

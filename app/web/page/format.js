@@ -1,0 +1,66 @@
+/** Names, times and numbers as the page shows them. Pure. */
+
+const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const longDay = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+
+export const clock = (ts) => time.format(ts);
+export const fullDate = (ts) => full.format(ts);
+
+/** The heading of a day: today, yesterday, or its date. */
+export function dayName(ts, now = Date.now()) {
+  const start = (ms) => new Date(ms).setHours(0, 0, 0, 0);
+  const days = Math.round((start(ts) - start(now)) / 86_400_000);
+  if (days === 0 || days === -1) return capital(relative.format(days, "day"));
+  return (new Date(ts).getFullYear() === new Date(now).getFullYear() ? weekday : longDay).format(ts);
+}
+
+const capital = (word) => word.charAt(0).toLocaleUpperCase() + word.slice(1);
+
+/** Up to two initials; the first characters of the first and the last word. */
+export function initials(name) {
+  const words = plain(name).split(/[\s\-_.]+/u).filter((word) => /[\p{L}\p{N}]/u.test(word));
+  const letters = (words.length > 1 ? [words[0], words.at(-1)] : words).map((word) => [...word][0]);
+  return letters.join("").toLocaleUpperCase() || "?";
+}
+
+/** One of the avatar colours, the same for a user everywhere. */
+export function hue(user) {
+  let hash = 2166136261;
+  for (let i = 0; i < user.length; i++) hash = Math.imul(hash ^ user.charCodeAt(i), 16777619);
+  return ((hash ^ (hash >>> 15)) >>> 0) % 10;
+}
+
+/** People's words without control, bidi and zero-width characters, for places that show no markup (titles, labels). */
+export function plain(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "");
+}
+
+/** A count for a badge. */
+export const badge = (count) => (count > 99 ? "99+" : String(count));
+
+/** What somebody typed as a room's name, in the form the server takes; null if it cannot be one. */
+export function roomName(typed) {
+  const name = typed.normalize("NFC").trim().replace(/^#+/, "").trim().replace(/\s+/g, "-");
+  return /^[\p{L}\p{N}\-_.:@]{1,64}$/u.test(name) ? name : null;
+}
+
+export function roomPath(room) {
+  return `/r/${encodeURIComponent(room).replace(/%3A/g, ":").replace(/%40/g, "@")}`;
+}
+
+/** The room that a path names, or null. */
+export function roomOfPath(path) {
+  const match = /^\/r\/([^/]+)\/?$/.exec(path);
+  if (!match) return null;
+  try {
+    return roomName(decodeURIComponent(match[1]));
+  } catch {
+    return null;
+  }
+}
+
+/** Characters as the server counts them: code points. */
+export const lengthOf = (text) => [...text].length;
