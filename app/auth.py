@@ -36,7 +36,12 @@ class Guests:
 
     def token(self, identity: Identity) -> str:
         """Proves the identity for GUEST_SECONDS."""
-        claims = {"sub": identity.user, "name": identity.name, "aud": _AUDIENCE, "exp": int(time.time()) + GUEST_SECONDS}
+        claims = {
+            "sub": identity.user,
+            "name": identity.name,
+            "aud": _AUDIENCE,
+            "exp": int(time.time()) + GUEST_SECONDS,
+        }
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def again(self, token: str) -> Identity:

@@ -279,9 +279,7 @@ class Commands:
                 raise RateLimited("the room was closed meanwhile; join again", retry_seconds=0.1)
             self._admit(member, request, room, events, recovered)
 
-    def _admit(
-        self, member: Member, request: wire.Join, room: Room, events: list[bytes], recovered: bool
-    ) -> None:
+    def _admit(self, member: Member, request: wire.Join, room: Room, events: list[bytes], recovered: bool) -> None:
         assert room.position is not None
         room.join(member)
         member.rooms += (room,)

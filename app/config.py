@@ -100,7 +100,7 @@ def flag(name: str) -> str:
 
 
 def _typed(field: dataclasses.Field[Any], raw: str, shown: str) -> Any:
-    kind = type(field.default)
+    kind: type[Any] = type(field.default)
     meta = field.metadata
     raw = raw.strip()
     try:

@@ -60,6 +60,7 @@ class Connections:
         self.deadlines: Deadlines = pool.deadlines
         self.message_bytes = message_bytes
         self.open: set[Connection] = set()
+        self._gone = asyncio.Event()
         self._spare: ServerProtocol | None = None
 
     def take_library(self) -> ServerProtocol:
@@ -70,6 +71,23 @@ class Connections:
     def put_back(self, library: ServerProtocol) -> None:
         """Keep one that is in state OPEN and between messages for the next control frame."""
         self._spare = library
+
+    def forget(self, connection: Connection) -> None:
+        """A connection's transport is gone."""
+        self.open.discard(connection)
+        if not self.open:
+            self._gone.set()
+
+    async def gone(self, seconds: float) -> bool:
+        """Wait until no connection is open; False if that takes longer than `seconds`."""
+        self._gone.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                if self.open:
+                    await self._gone.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def heartbeat(self) -> None:
         """Ping every peer once and cut those silent since two pings; a few hundred per turn of the loop."""
@@ -147,7 +165,7 @@ class Connection(asyncio.Protocol):
         self._pending = self._library = self._fragments = None
         self.outbox.close()
         self._all.deadlines.clear(self, "close")
-        self._all.open.discard(self)
+        self._all.forget(self)
         self.receiver.lost()
 
     def pause_writing(self) -> None:

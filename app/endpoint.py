@@ -120,4 +120,3 @@ def websocket_route(handler: Handler) -> Handler:
     """Mark a handler whose request is answered by a handshake, so that Sanic expects no response from it."""
     handler.is_websocket = True  # type: ignore[attr-defined]
     return handler
-

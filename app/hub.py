@@ -26,9 +26,7 @@ class Hub:
         feeds: channel -> feed, a room without a sequence.
     """
 
-    def __init__(
-        self, subscriber: Subscriber, deadlines: Deadlines, settle: Callable[[Room], Awaitable[None]]
-    ) -> None:
+    def __init__(self, subscriber: Subscriber, deadlines: Deadlines, settle: Callable[[Room], Awaitable[None]]) -> None:
         self._subscriber = subscriber
         self._deadlines = deadlines
         self._settle = settle

@@ -1,7 +1,7 @@
 """The long-lived tasks of a worker, in the order they start, and the way out.
 
-A worker serves until it is told to stop (SIGTERM: drain; SIGINT, or its supervisor gone: at once). Draining comes before
-the HTTP server closes, so that every member is told when to come back and nothing written is cut off.
+A worker serves until it is told to stop (SIGTERM: drain; SIGINT, or its supervisor gone: at once). Draining comes
+before the HTTP server closes, so that every member is told when to come back and nothing written is cut off.
 """
 
 from __future__ import annotations
@@ -41,16 +41,18 @@ class Canary:
         self._pipeline = pipeline
         self._subscriber = subscriber
         self._loop = asyncio.get_running_loop()
-        self._heard = float("-inf")
+        self._heard_at = float("-inf")
+        self.heard = asyncio.Event()
 
     @property
     def age_seconds(self) -> float:
         """Seconds since the worker last heard itself; infinite if never."""
-        return self._loop.time() - self._heard
+        return self._loop.time() - self._heard_at
 
     def hear(self) -> None:
         """The message came back."""
-        self._heard = self._loop.time()
+        self._heard_at = self._loop.time()
+        self.heard.set()
 
     async def run(self) -> None:
         """Send, for ever."""
@@ -143,8 +145,7 @@ class Lifecycle:
         """Wait until the worker can deliver; False if that takes too long."""
         try:
             async with asyncio.timeout(seconds):
-                while self._canary.age_seconds > CANARY_MAX_AGE_SECONDS:
-                    await asyncio.sleep(0.02)
+                await self._canary.heard.wait()
         except TimeoutError:
             return False
         return True
@@ -213,6 +214,4 @@ class Lifecycle:
             connection.close(CloseCode.RESTART, REASONS[CloseCode.RESTART])
         for connection in list(self._connections.open):
             connection.close(CloseCode.RESTART, REASONS[CloseCode.RESTART])
-        give_up = loop.time() + FLUSH_SECONDS
-        while self._connections.open and loop.time() < give_up:
-            await asyncio.sleep(0.02)
+        await self._connections.gone(FLUSH_SECONDS)

@@ -131,10 +131,16 @@ class Relay:
             else:
                 await self._read_on(room, room.position)
             for batch in room.release():
-                if room.settled and room.receive(batch) is Verdict.DELIVER:
-                    self._write(room, batch.payloads)
-                elif batch.last > room.position.seq or batch.epoch != room.position.epoch:
-                    room.settled = False
+                self._replay(room, batch)
+
+    def _replay(self, room: Room, batch: Batch) -> None:
+        """Take a batch that was held. What the log read did not cover unsettles the room again."""
+        if not room.settled:
+            return
+        if room.receive(batch) is Verdict.DELIVER:
+            self._write(room, batch.payloads)
+        elif room.position is None or batch.epoch != room.position.epoch or batch.last > room.position.seq:
+            room.settled = False
 
     async def _read_on(self, room: Room, position: Position) -> None:
         page = await self._broker.since(room.name, position, HEAL_PAGE)

@@ -22,6 +22,13 @@ Reply = Any
 """What Redis answered: bytes, int, list, None, a hiredis.ReplyError, or NotConfirmed if the connection was lost."""
 
 
+Argument = str | bytes | int | float
+
+# The stub of pack_command names a tuple of exactly one element.
+pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
+"""A command as RESP."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a Redis server is and how to log in. The password is in no representation."""
@@ -38,7 +45,7 @@ class Address:
     def parse(cls, url: str) -> Address:
         """Read redis://, rediss:// and unix:// URLs. Raises SettingError, which does not repeat the URL."""
         try:
-            parts = dict(parse_url(url))
+            parts: dict[str, Any] = dict(parse_url(url))
             tls = None
             if parts.pop("connection_class", None) is SSLConnection:
                 tls = ssl.create_default_context(cafile=parts.get("ssl_ca_certs"))
@@ -123,10 +130,10 @@ class Link(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._out.append(command)
 
-    async def call(self, *command: str | bytes | int | float) -> Reply:
+    async def call(self, *command: Argument) -> Reply:
         """One command and its reply. Raises hiredis.ReplyError, or NotConfirmed if the connection is lost first."""
         answer: asyncio.Future[Reply] = self._loop.create_future()
-        self.post(hiredis.pack_command(command), lambda reply: answer.done() or answer.set_result(reply))
+        self.post(pack(command), lambda reply: None if answer.done() else answer.set_result(reply))
         reply = await answer
         if isinstance(reply, Exception):
             raise reply

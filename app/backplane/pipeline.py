@@ -10,7 +10,7 @@ from pathlib import Path
 import hiredis
 import structlog
 
-from app.backplane.link import Address, Link, Reply
+from app.backplane.link import Address, Argument, Link, Reply, pack
 from app.errors import SettingError, Unavailable
 
 BACKOFF_BASE_SECONDS = 0.05
@@ -91,14 +91,14 @@ class Pipeline:
             except TimeoutError:
                 pass
 
-    def post(self, command: tuple[str | bytes | int | float, ...], answer: Callable[[Reply], None]) -> None:
+    def post(self, command: tuple[Argument, ...], answer: Callable[[Reply], None]) -> None:
         """Send a command at the end of this turn. Raises Unavailable if there is no connection."""
         link = self._link
         if link is None or not link.up:
             raise Unavailable("Redis cannot be reached")
-        link.post(hiredis.pack_command(command), answer)
+        link.post(pack(command), answer)
 
-    async def call(self, *command: str | bytes | int | float) -> Reply:
+    async def call(self, *command: Argument) -> Reply:
         """One command. Raises Unavailable, NotConfirmed or hiredis.ReplyError."""
         link = self._link
         if link is None or not link.up:

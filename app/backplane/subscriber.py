@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import hiredis
 import structlog
 
-from app.backplane.link import Address, Link, Reply
+from app.backplane.link import Address, Link, Reply, pack
 from app.backplane.pipeline import WATCH_SECONDS, backoff
 from app.errors import SettingError, Unavailable
 
@@ -88,7 +87,7 @@ class Subscriber:
             confirmed.cancel()
             self._unasked.discard(channel)
             if self._link is not None and self._link.up:
-                self._link.write(hiredis.pack_command((b"UNSUBSCRIBE", channel)))
+                self._link.write(pack((b"UNSUBSCRIBE", channel)))
 
     def _ask(self, channel: bytes) -> None:
         """Subscribe at the end of this turn, together with the others."""
@@ -101,9 +100,7 @@ class Subscriber:
         channels, self._unasked = list(self._unasked), set()
         if self._link is not None and self._link.up:
             for start in range(0, len(channels), CHANNELS_AT_ONCE):
-                self._link.write(
-                    hiredis.pack_command((b"SUBSCRIBE", *channels[start : start + CHANNELS_AT_ONCE]))
-                )
+                self._link.write(pack((b"SUBSCRIBE", *channels[start : start + CHANNELS_AT_ONCE])))
 
     def handle(self, replies: list[Reply]) -> None:
         """All replies of one read: publications go on together, confirmations are noted."""
@@ -171,7 +168,7 @@ class Subscriber:
                 pass
 
 
-_PING = hiredis.pack_command((b"PING",))
+_PING = pack((b"PING",))
 
 
 def _ignore(_reply: Reply) -> None:

@@ -78,7 +78,7 @@ class Ping(Struct, tag="ping", frozen=True):
 
 Request = Hello | Join | Leave | Send | History | Ping
 
-_requests = msgspec.json.Decoder(Request)
+_requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -86,7 +86,7 @@ class _Addressed(Struct):
     id: RequestId
 
 
-_addressed = msgspec.json.Decoder(_Addressed)
+_addressed: msgspec.json.Decoder[_Addressed] = msgspec.json.Decoder(_Addressed)
 
 
 def decode(payload: bytes) -> Request:
