@@ -117,7 +117,7 @@ class Embedded:
     async def _launch(self) -> None:
         # Its own session: Ctrl-C at the terminal is for the supervisor, which stops Valkey last.
         self._process = await asyncio.create_subprocess_exec(
-            _binary(),
+            binary_path(),
             str(self._config),
             cwd=self._directory,
             stdin=asyncio.subprocess.DEVNULL,
@@ -189,6 +189,7 @@ def _free_port() -> int:
         return port
 
 
-def _binary() -> str:
+def binary_path() -> str:
+    """The path of the bundled server."""
     # The package has no public name for the path alone, and its own start-up check knows no passwords.
     return str(ValkeyServer(persist=True)._binary_path)
