@@ -68,7 +68,7 @@ def _head(meta: dict[str, Any]) -> str:
         f"Measured {meta['date']} at commit {meta['commit']} with `{meta['command']}`, {quiet}.\n\n"
         f"{meta['cpu']}, {meta['cores']} cores, {meta['memory_gib']} GiB, Linux {meta['kernel']}; "
         f"Python {meta['python']}, {packages}; {meta['engine']} with AOF every second for all peers. "
-        f"{meta['pinning']} Texts of {meta['text_bytes']} bytes."
+        f"{meta['place']} Texts of {meta['text_bytes']} bytes."
     )
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import loadclient, machine, report
+from bench import loadclient, machine, netns, report
 from bench.peers import PEERS, REPOSITORY
 from bench.scenarios import QUICK, SCENARIOS, Bench, measure
 from bench.servers import CannotStart, engine_version
@@ -72,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="do not pin processes to cores (figures are then not comparable)",
     )
+    add(
+        "--host-network",
+        action="store_true",
+        help="use the machine's loopback even where a private one (own network namespace; root) is possible",
+    )
     add("--no-ceiling", action="store_true", help="do not measure the load client's own ceiling first")
     add("--write-docs", action="store_true", help="put the table into docs/performance.md")
     add("--out", type=Path, metavar="FILE", help="results as JSON (default bench/results/<time>.json)")
@@ -90,17 +95,17 @@ def _ceilings(bench: Bench) -> list[dict]:
     return found
 
 
-def _meta(args: argparse.Namespace, pinned: bool, busy: float) -> dict:
-    pinning = (
-        "Servers and engine on core 0, load client on core 1." if pinned else "Nothing pinned to a core."
-    )
+def _meta(args: argparse.Namespace, pinned: bool, private: bool, busy: float) -> dict:
+    place = (
+        "Servers and engine on core 0, load client on core 1, " if pinned else "Nothing pinned to a core, "
+    ) + ("private loopback." if private else "the machine's loopback.")
     command = " ".join(["python -m bench", *sys.argv[1:]])
     return {
         **machine.describe(),
         "date": time.strftime("%Y-%m-%d"),
         "command": command,
         "engine": engine_version(args.engine),
-        "pinning": pinning,
+        "place": place,
         "text_bytes": args.text_bytes,
         "busy_before": round(busy, 3),
     }
@@ -140,8 +145,9 @@ def main(argv: list[str] | None = None) -> int:
     run: dict = {"results": [], "ceilings": []}
     try:
         loadclient.build()
+        private = not args.host_network and netns.enter()
         busy = machine.busy_cores()
-        run["meta"] = _meta(args, pinned, busy)
+        run["meta"] = _meta(args, pinned, private, busy)
         if busy >= 0.1:
             bench.say(f"note: {busy:.2f} cores are in use by other programs; figures will be preliminary")
         if not args.no_ceiling:

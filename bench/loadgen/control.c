@@ -33,7 +33,7 @@ bool find_number(const char *p, size_t len, const char *key, uint64_t *number) {
 static bool is_type(const char *p, size_t len, const char *type) {
     char wanted[48];
     int n = snprintf(wanted, sizeof wanted, "\"type\":\"%s\"", type);
-    return memmem(p, len < 64 ? len : 64, wanted, (size_t)n) != NULL;
+    return memmem(p, len < 160 ? len : 160, wanted, (size_t)n) != NULL;
 }
 
 static void say_hello(struct conn *c) {

@@ -4,6 +4,7 @@
 #include "marker.h"
 #include "ws.h"
 
+static const char TYPE[] = "{\"type\":\"";
 static const char MESSAGE[] = "{\"type\":\"message\",";
 static const char ACK[] = "{\"type\":\"ack\",\"id\":";
 static const char SEQ[] = "\"seq\":";
@@ -48,24 +49,28 @@ static inline void count_text(struct conn *c, struct group *g, const char *mark)
     }
 }
 
+/* An event: an object with a seq and our text. The server may name its members in any order. */
+static inline bool json_event(struct conn *c, struct group *g, const char *p, size_t len) {
+    uint32_t at = seq_offset(g, p, len), seq = 0;
+    const char *mark = find_mark(g, p, len);
+    if (!at || !mark)
+        return false;
+    while (p[at] == ' ')
+        at++;
+    for (uint32_t digit; (digit = (uint32_t)(uint8_t)p[at] - '0') < 10; at++)
+        seq = seq * 10 + digit;
+    order_see(&c->seq, seq, &g->seq_faults);
+    count_text(c, g, mark);
+    return true;
+}
+
 static inline void json_text(struct conn *c, const char *p, size_t len) {
     struct group *g = c->room->group;
-    if (__builtin_expect(len > 64 && memcmp(p, MESSAGE, sizeof MESSAGE - 1) == 0, 1)) {
-        uint32_t at = seq_offset(g, p, len), seq = 0;
-        const char *mark = find_mark(g, p, len);
-        if (!at || !mark) {
-            g->bad++;
+    bool typed = len > sizeof TYPE && memcmp(p, TYPE, sizeof TYPE - 1) == 0; /* replies start with their type */
+    if (!typed || memcmp(p, MESSAGE, sizeof MESSAGE - 1) == 0) {
+        if (__builtin_expect(len > 64 && json_event(c, g, p, len), 1))
             return;
-        }
-        while (p[at] == ' ')
-            at++;
-        for (uint32_t digit; (digit = (uint32_t)(uint8_t)p[at] - '0') < 10; at++)
-            seq = seq * 10 + digit;
-        order_see(&c->seq, seq, &g->seq_faults);
-        count_text(c, g, mark);
-        return;
-    }
-    if (len > sizeof ACK && memcmp(p, ACK, sizeof ACK - 1) == 0) {
+    } else if (memcmp(p, ACK, sizeof ACK - 1) == 0) {
         uint64_t id = 0;
         for (const char *d = p + sizeof ACK - 1; *d >= '0' && *d <= '9'; d++)
             id = id * 10 + (uint64_t)(*d - '0');
