@@ -1,0 +1,209 @@
+"""The whole stack as `docker compose up` starts it: replicas behind nginx that come, go and are found again."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.integration.compose import Client, Stack, run
+
+pytestmark = pytest.mark.docker
+
+FIND_SECONDS = 30
+HTTP_SECONDS = 10
+
+Open = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """One running stack for all tests of this file."""
+    stack = Stack()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+
+
+@pytest.fixture
+async def open_client(stack: Stack) -> AsyncIterator[Open]:
+    """Opens clients; all are closed at the end."""
+    async with AsyncExitStack() as clients:
+
+        async def open_one(**hello: str) -> Client:
+            client = await Client.open(stack, **hello)
+            clients.push_async_callback(client.close)
+            return client
+
+        yield open_one
+
+
+async def one_on_each(open_client: Open, nodes: set[str]) -> dict[str, Client]:
+    """A client on each of these replicas: new connections until all are reached, AssertionError if that never is."""
+    found: dict[str, Client] = {}
+    try:
+        async with asyncio.timeout(FIND_SECONDS):
+            while not nodes <= found.keys():
+                client = await open_client()
+                if client.node in found:
+                    await asyncio.sleep(0.2)  # the next one may be nginx' next look at the name server away
+                found.setdefault(client.node, client)
+    except TimeoutError:
+        raise AssertionError(f"new connections reach {sorted(found)}, not all of {sorted(nodes)}") from None
+    return {node: found[node] for node in nodes}
+
+
+def status(stack: Stack, path: str) -> int:
+    """The status that nginx gives for a path."""
+    try:
+        with urllib.request.urlopen(f"http://{stack.address}{path}", timeout=HTTP_SECONDS) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def nginx_processes(stack: Stack) -> set[str]:
+    """Process ids of nginx: a reload gives it new workers, a restart new everything."""
+    (container,) = stack.containers("nginx").values()
+    return set(run("docker", "top", container, "-o", "pid").split()[1:])
+
+
+def room() -> str:
+    """A room that no other test uses."""
+    return f"room-{secrets.token_hex(4)}"
+
+
+async def test_clients_on_different_replicas_share_a_room(stack: Stack, open_client: Open) -> None:
+    """What a client on one replica says reaches the clients on all, as the same event."""
+    replicas = stack.containers("app")
+    assert len(replicas) == 3
+    clients = await one_on_each(open_client, set(replicas))
+    here = room()
+    for client in clients.values():
+        await client.ask("join", room=here)
+    for node, client in clients.items():
+        ack = await client.say(here, f"from {node}")
+        events = [await other.event() for other in clients.values()]
+        assert all(event == events[0] for event in events)
+        assert (events[0]["seq"], events[0]["mid"]) == (ack["seq"], ack["mid"])
+        assert events[0]["text"] == f"from {node}"
+
+
+async def test_added_replicas_get_the_next_connections(stack: Stack, open_client: Open) -> None:
+    """Scaling up under connected clients disturbs none of them, and nginx finds the new replicas by itself."""
+    before = set(stack.containers("app"))
+    old_clients = await one_on_each(open_client, before)
+    here = room()
+    for client in old_clients.values():
+        await client.ask("join", room=here)
+    nginx_before = nginx_processes(stack)
+
+    await asyncio.to_thread(stack.up, "--scale", "app=5")
+    added = set(stack.containers("app")) - before
+    assert len(added) == 2
+    new_clients = await one_on_each(open_client, added)
+
+    for client in new_clients.values():
+        await client.ask("join", room=here)
+    for client in new_clients.values():
+        ack = await client.say(here, "hello from a new replica")
+        for member in [*old_clients.values(), *new_clients.values()]:
+            assert (await member.event())["seq"] == ack["seq"]
+    for client in old_clients.values():
+        await client.ask("ping")
+    assert nginx_processes(stack) == nginx_before
+
+
+async def test_a_killed_replica_is_skipped_then_replaced_and_its_client_resumes(
+    stack: Stack, open_client: Open
+) -> None:
+    """A client of a killed replica comes back through another one and gets exactly what it missed."""
+    await asyncio.to_thread(stack.up, "--scale", "app=3")
+    replicas = stack.containers("app")
+    lost_node, other_node = sorted(replicas)[:2]
+    clients = await one_on_each(open_client, {lost_node, other_node})
+    lost, other = clients[lost_node], clients[other_node]
+    here = room()
+    await other.ask("join", room=here)
+    epoch = (await lost.ask("join", room=here))["epoch"]
+    await other.say(here, "before")
+    last = await lost.event()
+    position = {"epoch": epoch, "seq": last["seq"], "mid": last["mid"]}
+    nginx_before = nginx_processes(stack)
+
+    await asyncio.to_thread(run, "docker", "kill", replicas[lost_node])
+    await lost.closed()
+    missed = [(await other.say(here, f"missed {number}"))["seq"] for number in range(3)]
+
+    again = await open_client(guest=lost.welcome["guest"], session=lost.welcome["session"])
+    assert again.node in replicas.keys() - {lost_node}
+    assert again.welcome["user"] == lost.welcome["user"]
+    joined = await again.ask("join", room=here, since=position)
+    assert joined["recovered"] is True
+    assert [event["seq"] for event in joined["messages"]] == missed
+
+    await asyncio.to_thread(run, "docker", "rm", replicas[lost_node])
+    await asyncio.to_thread(stack.up, "--scale", "app=3")
+    (replacement,) = set(stack.containers("app")) - set(replicas)
+    newcomer = (await one_on_each(open_client, {replacement}))[replacement]
+    await newcomer.ask("join", room=here)
+    ack = await newcomer.say(here, "from the replacement")
+    assert (await again.event())["seq"] == ack["seq"]
+    assert nginx_processes(stack) == nginx_before
+
+
+async def test_acknowledged_messages_survive_the_death_of_redis(stack: Stack, open_client: Open) -> None:
+    """Redis killed without warning comes back with every acknowledged message, and the chat goes on."""
+    here = room()
+    client = await open_client()
+    await client.ask("join", room=here)
+    said = [(await client.say(here, f"message {number}"))["seq"] for number in range(20)]
+
+    await asyncio.to_thread(stack.compose, "kill", "redis")
+    await asyncio.to_thread(stack.up, "--scale", "app=3")
+
+    reader = await open_client()
+    joined = await reader.ask("join", room=here)
+    assert [event["seq"] for event in joined["messages"]] == said
+    ack = await reader.say(here, "afterwards")
+    assert ack["seq"] == said[-1] + 1
+
+
+def test_only_nginx_is_reached_from_outside(stack: Stack) -> None:
+    """Redis and the replicas publish no port, and nginx keeps the metrics to the inside."""
+    for service in ("redis", "app"):
+        for container in stack.containers(service).values():
+            published = stack.inspect(container)["NetworkSettings"]["Ports"]
+            assert not any(published.values()), f"{container}: {published}"
+    assert status(stack, "/") == 200
+    assert status(stack, "/readyz") == 200
+    assert status(stack, "/nginx-health") == 200
+    for hidden in ("/metrics", "/metrics/", "//metrics", "/%6Detrics"):
+        assert status(stack, hidden) == 404, hidden
+    fetch = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000/metrics').status)"
+    assert stack.compose("exec", "-T", "app", "python3", "-c", fetch).strip() == "200"
+
+
+@pytest.mark.parametrize("service", ["app", "nginx", "redis"])
+def test_containers_have_no_privileges(stack: Stack, service: str) -> None:
+    """Every container runs without root, without capabilities, and cannot write to its own file system."""
+    containers = stack.containers(service)
+    assert containers
+    for container in containers.values():
+        host = stack.inspect(container)["HostConfig"]
+        assert host["CapDrop"] == ["ALL"]
+        assert host["ReadonlyRootfs"] is True
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+        assert host["Memory"] > 0
+        assert host["PidsLimit"] > 0
+        users = run("docker", "top", container, "-o", "pid,uid").splitlines()[1:]
+        assert users
+        assert all(line.split()[1] != "0" for line in users), users
