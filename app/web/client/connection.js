@@ -16,8 +16,8 @@ import { delay, verdict } from "./backoff.js";
 
 /** From the first SYN to the welcome. */
 const CONNECT_SECONDS = 10;
-/** How long a probe may go unanswered. */
-const PROBE_SECONDS = 5;
+/** How long a probe may go unanswered: this part of the server's own interval, within these bounds. */
+const PROBE = { part: 0.4, least: 1, most: 5 };
 /** A connection that held so long was a good one: the next loss starts the backoff afresh. */
 const STABLE_SECONDS = 10;
 
@@ -116,7 +116,7 @@ export class Connection {
     this.#silenceTimer = setTimeout(() => {
       if (this.#heardAt >= asked) this.#watch();
       else this.cut();
-    }, PROBE_SECONDS * 1000);
+    }, 1000 * Math.min(PROBE.most, Math.max(PROBE.least, PROBE.part * this.#pingSeconds)));
   }
 
   #open() {
@@ -193,12 +193,11 @@ export class Connection {
   /** Timers are throttled in hidden tabs and stand still while the machine sleeps: so silence is probed, not assumed. */
   #watch() {
     clearTimeout(this.#silenceTimer);
-    const silent = Date.now() - this.#heardAt;
-    const wait = Math.max(0, this.#pingSeconds * 1000 + 1000 - silent);
+    const allowed = 1000 * (this.#pingSeconds + Math.min(1, this.#pingSeconds / 10));
     this.#silenceTimer = setTimeout(() => {
-      if (Date.now() - this.#heardAt > this.#pingSeconds * 1000) this.probe();
+      if (Date.now() - this.#heardAt >= allowed) this.probe();
       else this.#watch();
-    }, wait);
+    }, Math.max(0, this.#heardAt + allowed - Date.now()));
   }
 
   /** The network is back, or somebody looks at the page again. */

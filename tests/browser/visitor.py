@@ -1,0 +1,100 @@
+"""A person in front of a page: what they do and see, in the words of the page."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
+
+# What Chromium itself says when a connection that a test has broken is gone.
+BROKEN_CONNECTION = re.compile(r"WebSocket connection to .* failed|net::ERR_|Failed to load resource")
+
+
+class Visitor:
+    """One page of one browser profile, watched for everything that must not happen on it."""
+
+    def __init__(self, context: BrowserContext, page: Page, origin: str) -> None:
+        self.context = context
+        self.page = page
+        self.origin = origin
+        self.network_fails = False
+        self.requests: list[str] = []
+        self.faults: list[str] = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.faults.append(f"uncaught: {error}"))
+        page.on("dialog", lambda dialog: self.faults.append(f"dialog: {dialog.message}"))
+        page.on("request", self._request)
+        page.on("websocket", lambda socket: self._address(socket.url))
+
+    @property
+    def log(self) -> Locator:
+        """The message list."""
+        return self.page.get_by_role("log")
+
+    @property
+    def rows(self) -> Locator:
+        """All messages shown."""
+        return self.log.locator("[data-state]")
+
+    @property
+    def composer(self) -> Locator:
+        """Where one writes."""
+        return self.page.get_by_role("textbox", name="Message", exact=True)
+
+    @property
+    def status(self) -> Locator:
+        """The state of the connection."""
+        return self.page.get_by_role("status")
+
+    @property
+    def banner(self) -> Locator:
+        """What is shown when the connection is in trouble."""
+        return self.status.get_by_text(re.compile("Connection lost|Connecting|You are offline"))
+
+    def row(self, text: str) -> Locator:
+        """The rows with exactly this text; a test that expects one gets an error from two."""
+        return self.rows.filter(has=self.page.get_by_text(text, exact=True))
+
+    async def named(self, name: str) -> None:
+        """Give a name at the door and wait until inside."""
+        await self.page.get_by_label("Your name", exact=True).fill(name)
+        await self.page.get_by_role("button", name="Join", exact=True).click()
+        await self.connected()
+
+    async def connected(self) -> None:
+        """Wait until the page is online."""
+        await expect(self.status).to_have_attribute("data-connection", "online", timeout=20_000)
+
+    async def write(self, text: str) -> None:
+        """Type a message and press Enter."""
+        await self.composer.fill(text)
+        await self.composer.press("Enter")
+
+    async def say(self, text: str) -> None:
+        """Send a message and wait until it is sent."""
+        await self.write(text)
+        await expect(self.row(text)).to_have_attribute("data-state", "sent", timeout=15_000)
+
+    async def texts(self) -> list[str]:
+        """The texts of all rows, from top to bottom."""
+        return await self.log.locator("[data-state] .words").all_inner_texts()
+
+    def check(self) -> None:
+        """Nothing may have gone wrong on the page, and nothing may have been asked of anyone else."""
+        assert self.faults == []
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        if self.network_fails and BROKEN_CONNECTION.search(message.text):
+            return
+        self.faults.append(f"console {message.type}: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        self._address(request.url)
+
+    def _address(self, url: str) -> None:
+        self.requests.append(url)
+        if urlsplit(url).netloc != urlsplit(self.origin).netloc:
+            self.faults.append(f"asked another origin: {url}")
