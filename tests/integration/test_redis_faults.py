@@ -1,0 +1,164 @@
+"""Redis goes away, freezes, restarts, forgets: sends say so, nothing is lost, and service comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support import Peer, Server, Valkey, until_async
+
+
+async def _send(peer: Peer, room: str, cid: str) -> dict[str, Any]:
+    return await peer.ask("send", room=room, cid=cid, text=cid)
+
+
+async def _until_sent(peer: Peer, room: str, cid: str) -> dict[str, Any]:
+    """Retry with the same cid until acknowledged, as a client does."""
+    give_up = time.monotonic() + 20
+    while (answer := await _send(peer, room, cid))["type"] != "ack":
+        assert answer["temporary"] is True
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.1)
+    return answer
+
+
+async def _pair(here: Server, room: str) -> tuple[Peer, Peer]:
+    ada, bob = await Peer.open(here.ws, "Ada"), await Peer.open(here.ws, "Bob")
+    for peer in (ada, bob):
+        await peer.ask("join", room=room)
+    return ada, bob
+
+
+async def test_a_restart_of_redis_loses_nothing_and_needs_nobody(
+    server: Callable[..., Server], own_valkey: Valkey, room: str
+) -> None:
+    """Killed and started again with its log: sends are refused meanwhile, retried, and everything arrives once."""
+    here = server(redis_url=own_valkey.url)
+    ada, bob = await _pair(here, room)
+    for number in range(5):
+        await _send(ada, room, f"before{number}")
+    await asyncio.to_thread(own_valkey.stop)
+    refused = await _send(ada, room, "meanwhile")
+    assert (refused["code"], refused["temporary"]) == ("unavailable", True)
+    await until_async(lambda: here.get("/readyz")[0] == 503, "unready without Redis")
+    assert here.get("/livez")[0] == 200
+    await asyncio.to_thread(own_valkey.start)
+    ack = await _until_sent(ada, room, "meanwhile")
+    assert ack["seq"] == 6
+    assert await bob.texts(6) == [f"before{number}" for number in range(5)] + ["meanwhile"]
+    await until_async(lambda: here.get("/readyz")[0] == 200, "ready again")
+    await ada.close()
+    await bob.close()
+
+
+async def test_a_frozen_redis_is_noticed_and_a_retry_is_one_event(
+    server: Callable[..., Server], own_valkey: Valkey, room: str
+) -> None:
+    """SIGSTOP: a send answers unavailable within 5 s, never a false ack; after SIGCONT the retry is stored once."""
+    here = server(redis_url=own_valkey.url)
+    ada, bob = await _pair(here, room)
+    own_valkey.signal(signal.SIGSTOP)
+    refused = await _send(ada, room, "frozen")
+    assert (refused["code"], refused["temporary"]) == ("unavailable", True)
+    await until_async(lambda: here.get("/readyz")[0] == 503, "unready while Redis is frozen")
+    own_valkey.signal(signal.SIGCONT)
+    assert (await _until_sent(ada, room, "frozen"))["seq"] == 1
+    await _until_sent(ada, room, "after")
+    assert await bob.texts(2) == ["frozen", "after"]
+    await ada.close()
+    await bob.close()
+
+
+async def test_a_cut_subscription_is_healed_from_the_log(
+    server: Callable[..., Server], own_valkey: Valkey, room: str
+) -> None:
+    """CLIENT KILL TYPE pubsub again and again during a burst: every event arrives, once, in order."""
+    here = server(redis_url=own_valkey.url)
+    ada, bob = await _pair(here, room)
+    for number in range(300):
+        if number % 50 == 25:
+            await asyncio.to_thread(own_valkey.command, "CLIENT", "KILL", "TYPE", "pubsub")
+        await _until_sent(ada, room, f"c{number}")
+    assert [(await bob.push("message"))["seq"] for _ in range(300)] == list(range(1, 301))
+    assert here.metric("parley_resyncs_total") == 0
+    await ada.close()
+    await bob.close()
+
+
+async def test_lost_data_is_told_honestly(server: Callable[..., Server], own_valkey: Valkey, room: str) -> None:
+    """All of Redis' data vanishes: members get a resync with lost:true, and nothing new is taken for known."""
+    here = server(redis_url=own_valkey.url)
+    ada, bob = await _pair(here, room)
+    first = await _send(ada, room, "gone")
+    joined = await bob.ask("history", room=room)
+    own_valkey.command("FLUSHALL")
+    await asyncio.to_thread(own_valkey.command, "CLIENT", "KILL", "TYPE", "pubsub")
+    resync = await bob.push("resync")
+    assert (resync["lost"], resync["seq"], resync["messages"]) == (True, 0, [])
+    again = await _until_sent(ada, room, "new")
+    assert again["seq"] == first["seq"] == 1
+    assert again["mid"] != first["mid"]
+    assert (await bob.push("message"))["text"] == "new"
+    late = await Peer.open(here.ws)
+    since = {"epoch": "old", "seq": 1, "mid": joined["messages"][0]["mid"]}
+    resumed = await late.ask("join", room=room, since=since)
+    assert (resumed["recovered"], [event["text"] for event in resumed["messages"]]) == (False, ["new"])
+    for peer in (ada, bob, late):
+        await peer.close()
+
+
+async def test_a_redis_that_takes_no_writes_gets_no_false_ack(
+    server: Callable[..., Server], own_valkey: Valkey, room: str
+) -> None:
+    """Out of memory: sends answer unavailable, members stay, and with memory back the same cid is stored once."""
+    here = server(redis_url=own_valkey.url)
+    ada, bob = await _pair(here, room)
+    own_valkey.command("CONFIG", "SET", "maxmemory", "1")
+    refused = await _send(ada, room, "full")
+    assert (refused["code"], refused["temporary"]) == ("unavailable", True)
+    own_valkey.command("CONFIG", "SET", "maxmemory", "0")
+    assert (await _until_sent(ada, room, "full"))["seq"] == 1
+    assert await bob.texts(1) == ["full"]
+    await ada.close()
+    await bob.close()
+
+
+async def test_a_forgotten_script_is_sent_again(server: Callable[..., Server], own_valkey: Valkey, room: str) -> None:
+    """SCRIPT FLUSH costs nobody anything."""
+    here = server(redis_url=own_valkey.url)
+    ada, bob = await _pair(here, room)
+    own_valkey.command("SCRIPT", "FLUSH")
+    assert (await _send(ada, room, "flushed"))["type"] == "ack"
+    own_valkey.command("SCRIPT", "FLUSH")
+    assert len((await bob.ask("history", room=room))["messages"]) == 1
+    await ada.close()
+    await bob.close()
+
+
+@pytest.mark.parametrize("fault", ["stop", "freeze"])
+async def test_joining_without_redis_is_refused_for_now(
+    server: Callable[..., Server], own_valkey: Valkey, room: str, fault: str
+) -> None:
+    """A join that needs Redis is answered with a temporary error, and works once Redis is back."""
+    here = server(redis_url=own_valkey.url)
+    peer = await Peer.open(here.ws)
+    if fault == "stop":
+        await asyncio.to_thread(own_valkey.stop)
+    else:
+        own_valkey.signal(signal.SIGSTOP)
+    refused = await peer.ask("join", room=room)
+    assert (refused["code"], refused["temporary"]) == ("unavailable", True)
+    if fault == "stop":
+        await asyncio.to_thread(own_valkey.start)
+    else:
+        own_valkey.signal(signal.SIGCONT)
+    give_up = time.monotonic() + 20
+    while (await peer.ask("join", room=room))["type"] != "joined":
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.1)
+    await peer.close()

@@ -1,0 +1,158 @@
+"""Starting and stopping: wrong settings are one clear line, the history survives, nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT, Peer, Server, Valkey, free_port, until
+
+
+def _refusal(*arguments: str, **env: str) -> str:
+    """Start a server that cannot start; the one line it says."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", "serve", *arguments],
+        env={**inherited, **env},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--port", "x"], "--port: 'x' is not a whole number"),
+        (["--port", "65536"], "--port: 65536 is not between 0 and 65535"),
+        (["--workers", "-1"], "--workers: -1 is not between"),
+        (["--log-level", "loud"], "--log-level: 'loud' is none of"),
+        (["--redis-url", "http://x"], "--redis-url: must begin with"),
+        (["--redis-url", "redis://localhost:x/0"], "--redis-url: not a Redis URL"),
+        (["--secret", "short"], "--secret: must have at least 32 characters"),
+        (["--host", "256.1.1.1"], "cannot listen on 256.1.1.1:8000"),
+        (["--data-dir", "/proc/nowhere"], "--data-dir: cannot write to /proc/nowhere"),
+    ],
+)
+def test_a_wrong_option_is_named_in_one_line(arguments: list[str], named: str) -> None:
+    """Exit code 2, one line on standard error that names the option and says what would be right."""
+    assert named in _refusal(*arguments)
+
+
+def test_a_wrong_variable_is_named_as_it_was_given() -> None:
+    """The line names the variable of the environment, also one that does not exist."""
+    assert "PARLEY_PORT: 'x' is not a whole number" in _refusal(PARLEY_PORT="x")
+    assert "PARLEY_PROT: no such setting" in _refusal(PARLEY_PROT="1")
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    """The line names the address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = _refusal("--port", str(port), "--data-dir", str(tmp_path))
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in said
+
+
+def test_an_unreachable_redis_is_one_clear_line() -> None:
+    """The line names the option and the address, without the password."""
+    said = _refusal("--port", "0", "--redis-url", f"redis://:geheim@127.0.0.1:{free_port()}/0")
+    assert "--redis-url: Redis at 127.0.0.1:" in said
+    assert "geheim" not in said
+
+
+def test_a_wrong_password_is_one_clear_line(own_valkey: Valkey) -> None:
+    """Redis' own words, without the password."""
+    own_valkey.command("CONFIG", "SET", "requirepass", "right")
+    said = _refusal("--port", "0", "--redis-url", own_valkey.url.replace("redis://", "redis://:geheim@"))
+    assert "--redis-url: Redis at" in said
+    assert "refuses the login" in said
+    assert "geheim" not in said
+
+
+def test_a_data_directory_in_use_is_one_clear_line(server: Callable[..., Server], tmp_path: Path) -> None:
+    """Two servers never share an embedded Valkey's files."""
+    server("--data-dir", str(tmp_path / "data"))
+    said = _refusal("--port", "0", "--data-dir", str(tmp_path / "data"))
+    assert "is used by another running server" in said
+
+
+async def _say(here: Server, text: str) -> list[str]:
+    peer = await Peer.open(here.ws)
+    await peer.ask("join", room="lobby")
+    await peer.ask("send", room="lobby", cid=text, text=text)
+    history = await peer.ask("history", room="lobby")
+    await peer.close()
+    return [event["text"] for event in history["messages"]]
+
+
+async def test_the_next_start_has_the_history(server: Callable[..., Server], tmp_path: Path) -> None:
+    """After Ctrl-C the embedded Valkey's data is on disk, and only its owner may read its password."""
+    data = tmp_path / "data"
+    first = server("--data-dir", str(data))
+    assert await _say(first, "one") == ["one"]
+    assert (data / "valkey" / "valkey.conf").stat().st_mode & 0o777 == 0o600
+    assert first.stop() == 0
+    assert await _say(server("--data-dir", str(data)), "two") == ["one", "two"]
+
+
+async def test_a_start_after_kill_9_of_everything_works(server: Callable[..., Server], tmp_path: Path) -> None:
+    """Supervisor, workers and Valkey killed at once: the next start has what was on disk."""
+    data = tmp_path / "data"
+    first = server("--data-dir", str(data), workers=2)
+    assert await _say(first, "one") == ["one"]
+    valkey = int((data / "valkey" / "valkey.pid").read_text())
+    pids = [each["pid"] for each in first.health()["workers"]["each"]]
+    # The log is flushed every second at the latest; what is acknowledged is with the kernel at once.
+    for pid in (first.process.pid, *pids, valkey):
+        os.kill(pid, signal.SIGKILL)
+    assert await _say(server("--data-dir", str(data)), "two") == ["one", "two"]
+
+
+async def test_an_orphaned_valkey_is_stopped_before_a_new_one_starts(
+    server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """kill -9 of the supervisor alone leaves its Valkey running; the next start never lets two share the data."""
+    data = tmp_path / "data"
+    first = server("--data-dir", str(data))
+    assert await _say(first, "one") == ["one"]
+    orphan = int((data / "valkey" / "valkey.pid").read_text())
+    first.process.kill()
+    first.process.wait()
+    second = server("--data-dir", str(data))
+    with pytest.raises(ProcessLookupError):
+        os.kill(orphan, 0)
+    assert await _say(second, "two") == ["one", "two"]
+
+
+async def test_an_embedded_valkey_that_dies_is_started_again(server: Callable[..., Server], tmp_path: Path) -> None:
+    """kill -9 of the Valkey alone: it is back with its data, without a restart of the server."""
+    data = tmp_path / "data"
+    here = server("--data-dir", str(data))
+    assert await _say(here, "one") == ["one"]
+    os.kill(int((data / "valkey" / "valkey.pid").read_text()), signal.SIGKILL)
+    until(lambda: here.get("/readyz")[0] == 503, "the loss is noticed")
+    until(lambda: here.get("/readyz")[0] == 200, "ready again")
+    assert await _say(here, "two") == ["one", "two"]
+
+
+def test_the_version_and_all_workers_are_visible(server: Callable[..., Server]) -> None:
+    """The version and the workers are visible from outside."""
+    here = server(workers=3)
+    health = here.health()
+    assert health["workers"]["expected"] == health["workers"]["alive"] == 3
+    assert health["version"]
+    assert here.metric("parley_workers_alive") == 3
