@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 UP_SECONDS = 300  # the first build fetches every package
 COMMAND_SECONDS = 90
 REPLY_SECONDS = 10
+CLOSE_SECONDS = 30  # longer than a replica's drain
 Message = dict[str, Any]
 
 
@@ -125,10 +126,11 @@ class Client:
                 if message["type"] == "message":
                     return message
 
-    async def closed(self) -> None:
-        """Return when the connection is gone."""
-        async with asyncio.timeout(REPLY_SECONDS):
+    async def close_code(self) -> int | None:
+        """The code with which the other side closes the connection, or 1006 when it is just gone."""
+        async with asyncio.timeout(CLOSE_SECONDS):
             await self._websocket.wait_closed()
+        return self._websocket.close_code
 
     async def close(self) -> None:
         """Close the connection."""

@@ -122,6 +122,36 @@ async def test_added_replicas_get_the_next_connections(stack: Stack, open_client
     assert nginx_processes(stack) == nginx_before
 
 
+async def test_nobody_is_refused_while_replicas_leave(stack: Stack, open_client: Open) -> None:
+    """Every connection that is opened while replicas are taken away succeeds, on those that stay."""
+    await asyncio.to_thread(stack.up, "--scale", "app=5")
+    leaving = asyncio.create_task(asyncio.to_thread(stack.up, "--scale", "app=3"), name="scale down")
+    opened = 0
+    while not leaving.done():
+        await (await open_client()).close()
+        opened += 1
+    await leaving
+    assert opened > 0
+    staying = set(stack.containers("app"))
+    assert len(staying) == 3
+    for _ in range(10):
+        assert (await open_client()).node in staying
+
+
+async def test_a_stopped_replica_takes_leave_of_its_clients(stack: Stack, open_client: Open) -> None:
+    """`docker stop` ends a replica cleanly, within its grace period, and its clients know that they may come back."""
+    await asyncio.to_thread(stack.up, "--scale", "app=3")
+    replicas = stack.containers("app")
+    node = min(replicas)
+    client = (await one_on_each(open_client, {node}))[node]
+    stopping = asyncio.create_task(asyncio.to_thread(run, "docker", "stop", replicas[node]), name="stop")
+    assert await client.close_code() == 1012
+    await stopping
+    assert stack.inspect(replicas[node])["State"]["ExitCode"] == 0
+    assert (await open_client()).node in replicas.keys() - {node}
+    await asyncio.to_thread(stack.up, "--scale", "app=3")
+
+
 async def test_a_killed_replica_is_skipped_then_replaced_and_its_client_resumes(
     stack: Stack, open_client: Open
 ) -> None:
@@ -140,7 +170,7 @@ async def test_a_killed_replica_is_skipped_then_replaced_and_its_client_resumes(
     nginx_before = nginx_processes(stack)
 
     await asyncio.to_thread(run, "docker", "kill", replicas[lost_node])
-    await lost.closed()
+    assert await lost.close_code() == 1006
     missed = [(await other.say(here, f"missed {number}"))["seq"] for number in range(3)]
 
     again = await open_client(guest=lost.welcome["guest"], session=lost.welcome["session"])
@@ -190,6 +220,15 @@ def test_only_nginx_is_reached_from_outside(stack: Stack) -> None:
         assert status(stack, hidden) == 404, hidden
     fetch = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000/metrics').status)"
     assert stack.compose("exec", "-T", "app", "python3", "-c", fetch).strip() == "200"
+
+
+def test_the_image_holds_nothing_to_build_or_test_with(stack: Stack) -> None:
+    """The product's environment has its runtime packages alone; no compiler is there."""
+    unwanted = ["pip", "setuptools", "pytest", "mypy", "ruff", "playwright", "hypothesis", "testcontainers"]
+    check = f"import importlib.util as u; print([name for name in {unwanted} if u.find_spec(name)])"
+    assert stack.compose("exec", "-T", "app", "python3", "-c", check).strip() == "[]"
+    check = "import shutil; print([name for name in ('cc', 'gcc', 'make') if shutil.which(name)])"
+    assert stack.compose("exec", "-T", "app", "python3", "-c", check).strip() == "[]"
 
 
 @pytest.mark.parametrize("service", ["app", "nginx", "redis"])
