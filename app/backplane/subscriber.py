@@ -8,6 +8,7 @@ not answered.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -61,6 +62,7 @@ class Subscriber:
         self._lost = asyncio.Event()
         self._wanted: dict[bytes, asyncio.Future[None]] = {}
         self._unasked: set[bytes] = set()
+        self._unanswered: Counter[bytes] = Counter()
         self.reconnects = 0
 
     @property
@@ -69,11 +71,17 @@ class Subscriber:
         return self._link is not None and self._link.up
 
     async def subscribe(self, channel: bytes) -> None:
-        """Want a channel; returns when Redis has confirmed it. Raises Unavailable if that takes too long."""
+        """Want a channel; returns when Redis has confirmed it.
+
+        Raises:
+            Unavailable: there is no connection, or Redis takes too long. The channel stays wanted all the same.
+        """
         confirmed = self._wanted.get(channel)
         if confirmed is None:
             confirmed = self._wanted[channel] = asyncio.get_running_loop().create_future()
             self._ask(channel)
+        if not self.up:
+            raise Unavailable("Redis cannot be reached")
         try:
             async with asyncio.timeout(self._seconds):
                 await asyncio.shield(confirmed)
@@ -99,6 +107,7 @@ class Subscriber:
     def _ask_all(self) -> None:
         channels, self._unasked = list(self._unasked), set()
         if self._link is not None and self._link.up:
+            self._unanswered.update(channels)
             for start in range(0, len(channels), CHANNELS_AT_ONCE):
                 self._link.write(pack((b"SUBSCRIBE", *channels[start : start + CHANNELS_AT_ONCE])))
 
@@ -109,13 +118,20 @@ class Subscriber:
             if type(reply) is list and reply[0] == b"message":
                 messages.append((reply[1], reply[2]))
             elif type(reply) is list and reply[0] == b"subscribe":
-                confirmed = self._wanted.get(reply[1])
-                if confirmed is not None and not confirmed.done():
-                    confirmed.set_result(None)
+                self._confirm(reply[1])
             elif isinstance(reply, Exception):
                 _log.error("redis refused a subscription", error=str(reply))
         if messages:
             self._on_messages(messages)
+
+    def _confirm(self, channel: bytes) -> None:
+        """Note a confirmation; that of a subscription given up and wanted again meanwhile does not count."""
+        self._unanswered[channel] -= 1
+        if self._unanswered[channel] <= 0:
+            del self._unanswered[channel]
+            confirmed = self._wanted.get(channel)
+            if confirmed is not None and not confirmed.done():
+                confirmed.set_result(None)
 
     async def run(self) -> None:
         """Connect, subscribe all, watch, connect again, for ever."""
@@ -147,6 +163,7 @@ class Subscriber:
                 _log.warning("redis subscription lost", channels=len(self._wanted))
 
     def _forget_confirmations(self) -> None:
+        self._unanswered.clear()
         loop = asyncio.get_running_loop()
         for channel, confirmed in self._wanted.items():
             if confirmed.done():
