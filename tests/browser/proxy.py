@@ -11,14 +11,19 @@ class Proxy:
     """Forwards bytes to one server. Owns its connections and their two pumps each."""
 
     def __init__(self, server_url: str) -> None:
-        address = urlsplit(server_url)
-        self._target = (address.hostname or "127.0.0.1", address.port or 80)
+        self.target(server_url)
+        self._deaf = False
         self._flows: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
         self._listener: asyncio.Server | None = None
         self.refusing = False
         self.url = ""
+
+    def target(self, server_url: str) -> None:
+        """Forward new connections to this server."""
+        address = urlsplit(server_url)
+        self._target = (address.hostname or "127.0.0.1", address.port or 80)
 
     async def start(self) -> None:
         """Listen on a free port of the loopback."""
@@ -36,8 +41,13 @@ class Proxy:
 
     def cut(self) -> None:
         """Drop every connection as a failing network does: without a word."""
+        self._deaf = False
         for flow in self._flows:
             flow.cancel()
+
+    def deafen(self) -> None:
+        """From now on pass nothing on to the page, until the next `cut`: what it says still gets through."""
+        self._deaf = True
 
     def swallow(self) -> None:
         """From now on pass nothing on, in either direction, but keep the connections open."""
@@ -63,7 +73,10 @@ class Proxy:
         flow.add_done_callback(self._flows.discard)
 
     async def _forward(self, *directions: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
-        pumps = [asyncio.create_task(self._pump(*direction), name="pump") for direction in directions]
+        pumps = [
+            asyncio.create_task(self._pump(*direction, to_page=number == 1), name="pump")
+            for number, direction in enumerate(directions)
+        ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -73,9 +86,11 @@ class Proxy:
             for _, writer in directions:
                 writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to_page: bool) -> None:
         with suppress(OSError):
             while data := await reader.read(65_536):
+                if to_page and self._deaf:
+                    continue
                 await self._open.wait()
                 writer.write(data)
                 await writer.drain()

@@ -105,14 +105,13 @@ export class Log extends Component {
     const viewer = { user: chat.user.value, name: chat.name.value, own, unreadAfter };
     const rows = rowsOf(timeline, unsent, viewer);
     const below = room.below.value;
-    const online = chat.link.value.state === "online";
     return html`
       <div class="log-frame">
         <div class="log" role="log" tabindex="0" aria-label=${`Messages in ${room.name}`} aria-busy=${Boolean(room.loading.value)}
           ref=${this.#scroller} onScroll=${this.#scrolled}>
           <div class="log-content" ref=${this.#content}>
-            <${Top} room=${room} empty=${rows.length === 0} />
-            ${rows.map((row) => this.#row(row, online))}
+            <${Top} room=${room} joined=${room.joined.value} more=${Boolean(timeline.top)} empty=${rows.length === 0} />
+            ${rows.map((row) => this.#row(row))}
           </div>
         </div>
         ${below > 0 && html`<button type="button" class="pill" onClick=${this.#jump}>
@@ -133,9 +132,9 @@ export class Log extends Component {
 }
 
 /** Above the first row: that older messages are on their way, or that this is where the room begins. */
-const Top = ({ room, empty }) => {
-  if (!room.joined.value) return html`<div class="top"><span class="dots" aria-label="Loading messages"><i></i><i></i><i></i></span></div>`;
-  if (room.timeline.top) return html`<div class="top"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span></div>`;
+const Top = ({ room, joined, more, empty }) => {
+  if (!joined) return html`<div class="top"><span class="dots" aria-label="Loading messages"><i></i><i></i><i></i></span></div>`;
+  if (more) return html`<div class="top"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span></div>`;
   if (empty) {
     return html`
       <div class="empty">

@@ -1,0 +1,129 @@
+"""Text is text: nothing anybody writes becomes markup, a script, a false link, or a broken page."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+CORPUS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    '"><iframe srcdoc="<script>parent.alert(1)</script>"></iframe>',
+    "<a href='javascript:alert(1)'>click</a>",
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)//http://example.org",
+    "data:text/html,<script>alert(1)</script>",
+    "https://example.org/\"onmouseover=\"alert(1)",
+    "&lt;b&gt;not bold&lt;/b&gt; &amp;amp; &#x3c;script&#x3e;",
+    "${alert(1)} {{constructor.constructor('alert(1)')()}}",
+    "<style>*{display:none}</style><base href=https://example.org/><meta http-equiv=refresh content=0>",
+    "__proto__ constructor toString",
+    "\u202egnp.exe\u202c and \u2066isolated",
+    "zero\u200bwidth\u200djoin\ufeffer",
+    "Z\u0351\u036b\u0343\u036a\u0302\u036b\u033d\u034f\u0334\u0319\u0324a\u0334\u0350lgo",
+    "tab\tand  two  spaces",
+    "NUL \u0000 and bell \u0007",
+]
+LINKS = {
+    "see https://example.org/a_(b), yes": "https://example.org/a_(b)",
+    "(http://example.org/path?q=1&r=2#frag).": "http://example.org/path?q=1&r=2#frag",
+    "https://example.org/\u202egpj.exe": "https://example.org/",
+    "<https://example.org/x>": "https://example.org/x",
+}
+NO_LINKS = [
+    "javascript:alert(1)",
+    "ftp://example.org/file",
+    "https://",
+    "https://example.com@example.org/",
+    "file:///etc/passwd",
+    "vbscript:msgbox(1)",
+]
+
+
+async def test_hostile_texts_are_shown_as_they_are(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Each is one row with exactly these characters, for the sender and for others, before and after a reload."""
+    ada = await visit(replicas[0], room)
+    bob = await visit(replicas[1], room, "Bob")
+    for text in CORPUS:
+        await ada.write(text)
+    await expect(bob.rows).to_have_count(len(CORPUS))
+    await expect(ada.log.locator("[data-state=sent]")).to_have_count(len(CORPUS))
+    await bob.page.reload()
+    await bob.connected()
+    for page in (ada, bob):
+        await expect(page.rows).to_have_count(len(CORPUS))
+        assert await page.log.locator(".words").evaluate_all("all => all.map(one => one.textContent)") == CORPUS
+        await expect(page.log.locator("script, img, iframe, style, base, meta, object, embed")).to_have_count(0)
+        assert await page.log.locator(".words a").evaluate_all(
+            "all => all.filter(a => !/^https?:$/.test(a.protocol) || a.rel !== 'noopener noreferrer').length"
+        ) == 0
+
+
+async def test_web_addresses_become_links_and_nothing_else_does(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """http and https only, without the sentence's punctuation, ending where a disguise would begin."""
+    ada = await visit(replicas[0], room)
+    for text, href in LINKS.items():
+        await ada.write(text)
+        link = ada.rows.last.locator("a")
+        await expect(link).to_have_attribute("href", href)
+        await expect(link).to_have_attribute("rel", "noopener noreferrer")
+        await expect(link).to_have_attribute("target", "_blank")
+    for text in NO_LINKS:
+        await ada.say(text)
+        await expect(ada.row(text).locator("a")).to_have_count(0)
+
+
+async def test_a_word_of_64_kb_breaks_nothing(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """It arrives whole, wraps, and leaves the page as wide as the window, on a phone too."""
+    ada = await visit(replicas[0], room)
+    bob = await visit(replicas[1], room, "Bob", viewport={"width": 320, "height": 568})
+    word = "W" * 65_536
+    await ada.write(word)
+    await expect(bob.rows).to_have_count(1)
+    assert await bob.texts() == [word]
+    for page in (ada, bob):
+        width = await page.page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+        assert width[0] <= width[1]
+        log = await page.log.evaluate("log => [log.scrollWidth, log.clientWidth]")
+        assert log[0] <= log[1]
+    await bob.say("a short one")
+    await expect(ada.row("a short one")).to_be_in_viewport()
+
+
+async def test_texts_made_to_cost_time_do_not(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Long runs of brackets, dots and half links are drawn like any other text; the page goes on answering."""
+    ada = await visit(replicas[0], room)
+    for text in ("http://a/" + ")" * 60_000, "http://a/" + "." * 60_000 + "a", "http://" * 9_000, "\n" * 3_000 + "end"):
+        await ada.write(text)
+        await expect(ada.log.locator("[data-state=pending]")).to_have_count(0)
+    await ada.say("still quick")
+
+
+async def test_words_keep_their_own_direction(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Names and texts are isolated: right-to-left words do not reorder what stands beside them."""
+    ada = await visit(replicas[0], room, "שלום")
+    await ada.say("مرحبا بالعالم")
+    words = ada.row("مرحبا بالعالم").locator("bdi.words")
+    await expect(words).to_have_css("direction", "rtl")
+    await expect(words).to_have_css("unicode-bidi", "isolate")
+    await expect(ada.rows.locator("bdi.name").first).to_have_text("שלום")
+    await ada.say("left to right")
+    await expect(ada.row("left to right").locator("bdi.words")).to_have_css("direction", "ltr")
+
+
+@pytest.mark.parametrize("path", ["<script>alert(1)<", "%", "a b", "\u202eroom", "x" * 65, ".."])
+async def test_an_address_that_names_no_room_leads_to_one_that_is(
+    replicas: tuple[str, str], visit: Visit, path: str
+) -> None:
+    """A path that cannot be a room is not made one, or only in its clean form."""
+    ada = await visit(replicas[0], quote(path, safe=""), None)
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text("#a-b" if path == "a b" else "#lobby")

@@ -1,0 +1,166 @@
+"""What surrounds the words: origins, policy, small screens, labels, motion."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+WEB = Path(__file__).parents[2] / "app" / "web"
+
+
+async def test_every_request_goes_to_the_page_s_own_server(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """All that is asked for comes from one origin, answers, and is one of the page's own files."""
+    ada = await visit(replicas[0], room)
+    failed: list[str] = []
+    ada.page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
+    ada.page.on("requestfailed", lambda request: failed.append(request.url))
+    await ada.page.reload()
+    await ada.connected()
+    await ada.say("hello")
+    assert failed == []
+    paths = {address.removeprefix(replicas[0]) for address in ada.requests}
+    assert {"/web/page/main.js", "/web/vendor/vendor.js", "/client/parley.js", "/web/style.css"} <= paths
+    assert f"{replicas[0].replace('http', 'ws')}/ws" in paths
+
+
+async def test_the_policy_forbids_what_the_page_does_not_do(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """The policy is in force: injected markup, styles and foreign addresses are refused by the browser itself."""
+    ada = await visit(replicas[0], room)
+    refused = await ada.page.evaluate(
+        """async () => {
+            const violated = [];
+            document.addEventListener("securitypolicyviolation", event => violated.push(event.effectiveDirective));
+            try { document.body.insertAdjacentHTML("beforeend", "<b>no</b>") } catch (error) { violated.push(error.name) }
+            const script = document.createElement("script");
+            try { script.text = "window.ran = true" } catch (error) { violated.push(error.name) }
+            document.body.setAttribute("style", "display: none");
+            await fetch("https://example.org/").catch(() => {});
+            const patience = performance.now() + 5000;
+            while (!violated.includes("connect-src") && performance.now() < patience) await new Promise(requestAnimationFrame);
+            return { violated, ran: window.ran === true, shown: getComputedStyle(document.body).display };
+        }"""
+    )
+    assert refused["shown"] == "block"
+    assert not refused["ran"]
+    assert {"TypeError", "connect-src", "style-src-attr"} <= set(refused["violated"])
+    assert ada.faults, "the browser reports what it refuses"
+    ada.faults.clear()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_at_320_px_nothing_scrolls_sideways(
+    replicas: tuple[str, str], visit: Visit, room: str, scheme: str
+) -> None:
+    """At the door, in the room, with the rooms open, with a failed connection: never wider than the window."""
+    phone = {
+        "viewport": {"width": 320, "height": 568},
+        "has_touch": True,
+        "is_mobile": True,
+        "color_scheme": scheme,
+    }
+    name = "a-room-with-a-rather-long-name-that-does-not-fit-in-" + room[-11:]
+    ada = await visit(replicas[0], name, None, **phone)
+
+    async def fits() -> None:
+        overflow = await ada.page.evaluate(
+            "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 0.5"
+            " && !e.closest('.vh, .side:not(.open)') && getComputedStyle(e).visibility !== 'hidden'"
+            " && !e.closest('h1, .room-name')).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert overflow == []
+        assert await ada.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+
+    await fits()
+    await ada.named("Somebody with quite a long name!")
+    await fits()
+    await ada.say("https://example.org/" + "long/" * 40)
+    await ada.say("ordinary words " * 20)
+    await fits()
+    await ada.page.get_by_role("button", name="Rooms").tap()
+    await expect(ada.page.get_by_role("link", name=name)).to_be_in_viewport()
+    await fits()
+    await ada.page.get_by_role("button", name="Add a room").tap()
+    await expect(ada.page.get_by_label("Name of the room")).to_be_focused()
+    await fits()
+    await ada.page.keyboard.press("Escape")
+    await ada.page.keyboard.press("Escape")
+    await expect(ada.page.get_by_role("link", name=name)).not_to_be_in_viewport()
+
+
+async def test_the_page_can_be_used_by_keyboard_alone(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """From the door to a second room and back, without a pointer; the focus is always somewhere visible."""
+    ada = await visit(replicas[0], room, None)
+    keys = ada.page.keyboard
+    await expect(ada.page.get_by_label("Your name", exact=True)).to_be_focused()
+    await keys.type("Ada")
+    await keys.press("Enter")
+    await expect(ada.composer).to_be_focused()
+    await keys.type("by keyboard")
+    await keys.press("Enter")
+    await expect(ada.row("by keyboard")).to_have_attribute("data-state", "sent")
+    await keys.press("Shift+Tab")
+    await expect(ada.log).to_be_focused()
+    await keys.press("Shift+Tab")
+    await expect(ada.page.get_by_role("button", name="Change your name")).to_be_focused()
+    await keys.press("Shift+Tab")
+    await keys.press("Enter")
+    await expect(ada.page.get_by_label("Name of the room")).to_be_focused()
+    await keys.type(f"{room}-b")
+    await keys.press("Enter")
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text(f"#{room}-b")
+    await expect(ada.composer).to_be_focused()
+
+
+async def test_every_control_has_a_name(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Buttons, links and fields say what they are to who cannot see them; the log and the state are announced."""
+    ada = await visit(replicas[0], room)
+    await ada.say("hello")
+    nameless = await ada.page.evaluate(
+        "[...document.querySelectorAll('button, a, input, textarea')].filter(e => !(e.getAttribute('aria-label')"
+        " || e.innerText || e.labels?.length)).map(e => e.outerHTML.slice(0, 80))"
+    )
+    assert nameless == []
+    await expect(ada.log).to_have_attribute("aria-label", f"Messages in {room}")
+    await expect(ada.status).to_have_text("Connected")
+    assert await ada.page.evaluate("document.documentElement.lang") == "en"
+
+
+async def test_reduced_motion_stands_still(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Who asks for less motion gets none: nothing slides, pulses or repeats."""
+    ada = await visit(replicas[0], room, reduced_motion="reduce")
+    await ada.say("hello")
+    moving = await ada.page.evaluate(
+        "[...document.querySelectorAll('body *')].filter(e => { const s = getComputedStyle(e);"
+        " return s.transitionDuration !== '0s' || s.animationIterationCount === 'infinite' }).length"
+    )
+    assert moving == 0
+
+
+async def test_the_page_s_own_files_are_whole(replicas: tuple[str, str]) -> None:
+    """Every file the page's first response or manifest names is served, with its right type."""
+
+    def get(path: str) -> tuple[str, bytes]:
+        with urlopen(replicas[0] + path) as answer:
+            return answer.headers["content-type"].split(";")[0], answer.read()
+
+    kind, manifest = await asyncio.to_thread(get, "/web/manifest.webmanifest")
+    assert kind == "application/manifest+json"
+    named = {icon["src"]: icon["type"] for icon in json.loads(manifest)["icons"]}
+    named |= {f"/web/{path.relative_to(WEB)}": "text/javascript" for path in WEB.rglob("*.js")}
+    named |= {f"/client/{path.name}": "text/javascript" for path in (WEB / "client").glob("*.js")}
+    for path, wanted in named.items():
+        kind, body = await asyncio.to_thread(get, path)
+        assert kind == wanted, path
+        assert body
