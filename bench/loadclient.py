@@ -177,8 +177,8 @@ class LoadClient:
                     cores = meter.cores()
                 elif event["event"] == "result":
                     result = event
-        if result is None:
-            raise LoadClientError(_problem(child))
+            if result is None:
+                raise LoadClientError(_problem(child))
         del result["event"]
         return Step(**result, cores=cores)
 
@@ -224,8 +224,8 @@ class LoadClient:
             source.stdout.readline()
             with _started(argv) as child:
                 results = [event for event in _events(child) if event["event"] == "result"]
-        if not results:
-            raise LoadClientError(_problem(child))
+                if not results:
+                    raise LoadClientError(_problem(child))
         rate, cpu = results[0]["groups"][0]["deliveries_per_second"], results[0]["client"]["cpu"]
         return {
             "proto": proto,
@@ -259,8 +259,7 @@ def _events(child: subprocess.Popen[str]) -> Iterator[dict]:
 
 def _problem(child: subprocess.Popen[str]) -> str:
     assert child.stderr is not None
-    text = child.stderr.read().strip() if not child.stderr.closed else ""
-    return text or f"the load client ended with {child.returncode}"
+    return child.stderr.read().strip() or f"the load client ended with {child.returncode}"
 
 
 def settle(server: Server, bound_seconds: float = 6.0) -> None:

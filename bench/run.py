@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import loadclient, machine, netns, report
+from bench import loadclient, machine, netns, report, selfcheck
 from bench.peers import PEERS, REPOSITORY
 from bench.scenarios import QUICK, SCENARIOS, Bench, measure
 from bench.servers import CannotStart, engine_version
@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         help="use the machine's loopback even where a private one (own network namespace; root) is possible",
     )
     add("--no-ceiling", action="store_true", help="do not measure the load client's own ceiling first")
+    add(
+        "--self-check",
+        action="store_true",
+        help="only show that the load client counts lost, doubled and disordered deliveries as such",
+    )
     add("--write-docs", action="store_true", help="put the table into docs/performance.md")
     add("--out", type=Path, metavar="FILE", help="results as JSON (default bench/results/<time>.json)")
     return parser
@@ -145,6 +150,9 @@ def main(argv: list[str] | None = None) -> int:
     run: dict = {"results": [], "ceilings": []}
     try:
         loadclient.build()
+        if args.self_check:
+            client = loadclient.LoadClient(core=None, seconds=1.0, warmup=0.5, drain=1.0)
+            return 0 if selfcheck.check(client, bench.say) else 1
         private = not args.host_network and netns.enter()
         busy = machine.busy_cores()
         run["meta"] = _meta(args, pinned, private, busy)

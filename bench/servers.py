@@ -52,7 +52,7 @@ def engine_version(kind: str) -> str:
 
 
 class Process:
-    """One child in its own session, pinned to a core, its output in a file."""
+    """One child in its own process group, pinned to a core, its output in a file."""
 
     def __init__(
         self, argv: list[str], env: dict[str, str], core: int | None, log: Path, cwd: Path | None = None
@@ -67,7 +67,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                process_group=0,
             )
         self.pid = self._popen.pid
 
@@ -95,9 +95,9 @@ class Process:
             self._popen.kill()
             self._popen.wait()
         for pid in tree[1:]:
-            # Only what is still in our session: a pid could have been given to somebody else.
+            # Only what is still in our process group: a pid could have been given to somebody else.
             with contextlib.suppress(ProcessLookupError):
-                if os.getsid(pid) == self.pid:
+                if os.getpgid(pid) == self.pid:
                     os.kill(pid, signal.SIGKILL)
 
 
