@@ -13,6 +13,8 @@ import { RoomView } from "./roomview.js";
 
 const FIRST_ROOM = "lobby";
 const PAGE = 50;
+/** How long to wait before asking again for history that could not be had. */
+const RETRY_SECONDS = 2;
 
 export class Chat {
   #store = new Store("localStorage");
@@ -29,6 +31,7 @@ export class Chat {
     this.current = signal(null);
     /** Set while the viewer is asked for a name: why the last one was not taken, or "". */
     this.nameError = signal("");
+    this.online = computed(() => this.link.value.state === "online");
     this.unread = computed(() => this.rooms.value.reduce((sum, room) => sum + room.unread.value, 0));
     this.#listen();
     for (const name of this.#store.get("rooms", [])) this.#add(name);
@@ -92,14 +95,16 @@ export class Chat {
 
   /** Bring the page of history before a run: the top one when scrolling up, a later one to fill the gap before it. */
   async older(room, run) {
-    if (!run?.more || room.loading.value || this.link.value.state !== "online") return;
+    if (!run?.more || room.loading.value || !this.online.value) return;
     room.loading.value = run;
     try {
       const page = await this.client.history(room.name, { before: run.first, limit: PAGE });
       room.timeline.prepend(run, page);
       room.changed();
     } catch (error) {
-      if (!error.temporary) run.more = false; // nothing more to be had; a temporary one is tried on the next scroll
+      // Not at once again: the log asks as soon as nothing is loading any more.
+      if (error.temporary) await new Promise((resolve) => setTimeout(resolve, 1000 * (error.retry || RETRY_SECONDS)));
+      else run.more = false;
     } finally {
       room.loading.value = null;
     }

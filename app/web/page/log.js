@@ -102,6 +102,7 @@ export class Log extends Component {
   render({ chat, room }) {
     const { timeline, unsent, own, unreadAfter } = room;
     void room.version.value;
+    void chat.online.value; // what could not be fetched before may be had now: see componentDidUpdate
     const viewer = { user: chat.user.value, name: chat.name.value, own, unreadAfter };
     const rows = rowsOf(timeline, unsent, viewer);
     const below = room.below.value;
@@ -133,7 +134,7 @@ export class Log extends Component {
 
 /** Above the first row: that older messages are on their way, or that this is where the room begins. */
 const Top = ({ room, joined, more, empty }) => {
-  if (!joined) return html`<div class="top"><span class="dots" aria-label="Loading messages"><i></i><i></i><i></i></span></div>`;
+  if (!joined) return html`<div class="top"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span class="vh">Loading messages</span></div>`;
   if (more) return html`<div class="top"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span></div>`;
   if (empty) {
     return html`

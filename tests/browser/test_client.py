@@ -1,0 +1,369 @@
+"""The browser client by itself: its pure parts, and how it treats what a server may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.double import Message, ServerDouble
+from tests.browser.visitor import Visitor
+from tests.support import until_async
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def blank(replicas: tuple[str, str], visit: Visit) -> Visitor:
+    """A page that has the client's modules at hand and is not connected."""
+    return await visit(replicas[0], "double", None)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def double(blank: Visitor) -> ServerDouble:
+    """A server played by the test, for the page `blank`."""
+    server = ServerDouble()
+    await server.install(blank.page)
+    await blank.page.reload()
+    return server
+
+
+async def run(visitor: Visitor, script: str, argument: Any = None) -> Any:
+    """The value of an async JavaScript function."""
+    return await visitor.page.evaluate(script, argument)
+
+
+async def test_the_backoff_is_full_jitter_with_a_cap(blank: Visitor) -> None:
+    """The whole delay is random: from nothing up to twice as much each time, at most 15 s."""
+    spans = await run(
+        blank,
+        """async () => {
+            const { delay } = await import("/client/backoff.js");
+            return [0, 1, 2, 4, 5, 50].map(tries => [delay(tries, () => 0), delay(tries, () => 1)]);
+        }""",
+    )
+    assert spans == [[0, 0.5], [0, 1], [0, 2], [0, 8], [0, 15], [0, 15]]
+
+
+async def test_the_close_codes_say_who_comes_back(blank: Visitor) -> None:
+    """Exactly the codes of the protocol's table stay away, and unknown ones follow their range."""
+    stay_away = await run(
+        blank,
+        """async () => {
+            const { verdict } = await import("/client/backoff.js");
+            const codes = [1000, 1001, 1002, 1005, 1006, 1007, 1009, 1011, 1012, 1013, 4001, 4002, 4003, 4004, 4005,
+                4200, 4500, 4501, 4502, 4503, 4504, 4505, 4506, 4599];
+            return codes.filter(code => !verdict(code).reconnect);
+        }""",
+    )
+    assert stay_away == [1000, 4500, 4501, 4502, 4503, 4504, 4505, 4506, 4599]
+
+
+async def test_a_room_delivers_each_event_once_and_sees_holes(blank: Visitor) -> None:
+    """The verdicts on live events, in every order they can come."""
+    verdicts = await run(
+        blank,
+        """async () => {
+            const { Room } = await import("/client/room.js");
+            const room = new Room("r");
+            const event = seq => ({ seq, mid: "m" + seq });
+            const early = room.receive(event(6));
+            room.catchUp({ epoch: "e", seq: 5, mid: "m5", messages: [event(4), event(5)] }, false);
+            room.joined = true;
+            return [early, ...[5, 4, 6, 6, 8, 7, 8].map(seq => room.receive(event(seq))), room.position];
+        }""",
+    )
+    assert verdicts == [
+        *("early", "duplicate", "duplicate", "deliver", "duplicate", "hole", "deliver", "deliver"),
+        {"epoch": "e", "seq": 8, "mid": "m8"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reply", "proven", "events", "gap"),
+    [
+        pytest.param({"seq": 5, "mid": "m5", "messages": []}, True, [], None, id="nothing missed"),
+        pytest.param({"seq": 7, "mid": "m7", "messages": [6, 7]}, True, [6, 7], None, id="recovered"),
+        pytest.param({"seq": 7, "mid": "m7", "messages": [5, 6, 7]}, False, [6, 7], None, id="page reaches back"),
+        pytest.param({"seq": 9, "mid": "m9", "messages": [8, 9]}, False, [8, 9], 7, id="page does not reach back"),
+        pytest.param({"seq": 9, "mid": "m9", "messages": [8, 9]}, True, [8, 9], 7, id="proof with a hole is none"),
+        pytest.param({"seq": 5, "mid": "x5", "messages": [(4, "m4"), (5, "x5")]}, False, [5], 4, id="other history"),
+        pytest.param({"seq": 3, "mid": "m3", "messages": [3]}, False, [], 3, id="the tail was lost"),
+        pytest.param({"seq": 2, "mid": "m2", "epoch": "f", "messages": [1, 2]}, False, [1, 2], 0, id="new epoch"),
+        pytest.param({"seq": 7, "mid": "m7", "epoch": "f", "messages": [6, 7]}, True, [6, 7], 5, id="new epoch, longer"),
+    ],
+)
+async def test_catching_up_never_hides_a_hole(
+    blank: Visitor, reply: Message, proven: bool, events: list[int], gap: int | None
+) -> None:
+    """After events 4 and 5: what is new, and up to which seq something may be missing."""
+    messages = [
+        {"seq": seq, "mid": mid}
+        for seq, mid in (item if isinstance(item, tuple) else (item, f"m{item}") for item in reply["messages"])
+    ]
+    found = await run(
+        blank,
+        """async ([reply, proven]) => {
+            const { Room } = await import("/client/room.js");
+            const room = new Room("r");
+            room.catchUp({ epoch: "e", seq: 5, mid: "m5", messages: [3, 4, 5].map(seq => ({ seq, mid: "m" + seq })) }, false);
+            const { events, gap } = room.catchUp({ epoch: "e", ...reply }, proven);
+            return { events: events.map(event => event.seq), gap: gap && gap.upto, position: room.position };
+        }""",
+        [{**reply, "messages": messages}, proven],
+    )
+    assert found["events"] == events
+    assert found["gap"] == gap
+    assert found["position"] == {"epoch": reply.get("epoch", "e"), "seq": reply["seq"], "mid": reply["mid"]}
+
+
+async def test_only_what_cannot_appear_twice_is_sent_again(blank: Visitor) -> None:
+    """Untried; or tried lately by the same user; or old, in a room resumed without a hole."""
+    may = await run(
+        blank,
+        """async () => {
+            const { maySend } = await import("/client/outbox.js");
+            const now = 10_000_000;
+            const tried = (seconds, user = "u1") => ({ tried: { at: now - seconds * 1000, user } });
+            const u1 = { user: "u1", now };
+            return [
+                maySend({ tried: null }, { ...u1, recovered: false }),
+                maySend(tried(60), { ...u1, recovered: false }),
+                maySend(tried(600), { ...u1, recovered: false }),
+                maySend(tried(600), { ...u1, recovered: true }),
+                maySend(tried(5, "u2"), { ...u1, recovered: true }),
+                maySend(tried(5, "u2"), { ...u1, recovered: false }),
+            ];
+        }""",
+    )
+    assert may == [True, True, False, True, False, False]
+
+
+async def test_no_more_than_the_limit_are_unacknowledged(blank: Visitor, double: ServerDouble) -> None:
+    """Of ten messages three are in flight; each ack lets the next one go, in order."""
+    double.limits["unacked"] = 3
+    held: list[Message] = []
+
+    def hold(request: Message) -> None:
+        held.append(request)
+
+    double.answer["send"] = hold
+    await blank.named("Ada")
+    for number in range(10):
+        await blank.write(f"text {number}")
+    await expect(blank.rows).to_have_count(10)
+    await until_async(lambda: len(held) == 3, "three are sent")
+    del double.answer["send"]
+    for number in range(10):
+        await until_async(lambda wanted=number: len(held) > wanted, "the next one is sent")
+        assert len(held) <= number + 3
+        reply = double._send(held[number])
+        if number == 0:
+            double.answer["send"] = hold
+        double.push(id=held[number]["id"], **reply)
+        await expect(blank.row(f"text {number}")).to_have_attribute("data-state", "sent")
+    assert [request["text"] for request in held] == [f"text {number}" for number in range(10)]
+
+
+async def test_a_temporary_refusal_is_tried_again_with_the_same_cid(blank: Visitor, double: ServerDouble) -> None:
+    """After the server's own delay, until it takes it; the row waits meanwhile."""
+    refusals = iter(["rate_limited", "unavailable"])
+
+    def refuse(request: Message) -> Message:
+        code = next(refusals, None)
+        if code is None:
+            return double._send(request)
+        return {"type": "error", "code": code, "temporary": True, "retry": 0.2, "message": "later"}
+
+    double.answer["send"] = refuse
+    await blank.named("Ada")
+    await blank.say("patience")
+    sends = double.requests("send")
+    assert len(sends) == 3
+    assert len({request["cid"] for request in sends}) == 1
+
+
+async def test_a_final_refusal_offers_retry_and_discard(blank: Visitor, double: ServerDouble) -> None:
+    """The row stays, says why, and is sent again or dropped as the author wishes, also after a reload."""
+    double.answer["send"] = lambda _: {"type": "error", "code": "muted", "temporary": False, "message": "no"}
+    await blank.named("Ada")
+    await blank.write("first")
+    await blank.write("second")
+    await expect(blank.log.locator("[data-state=failed]")).to_have_count(2)
+    await expect(blank.row("first")).to_contain_text("you may not write here")
+    await blank.page.reload()
+    await blank.connected()
+    await expect(blank.log.locator("[data-state=failed]")).to_have_count(2)
+    assert len(double.requests("send")) == 2
+    await blank.row("first").get_by_role("button", name="Discard").click()
+    await expect(blank.rows).to_have_count(1)
+    del double.answer["send"]
+    await blank.row("second").get_by_role("button", name="Retry").click()
+    await expect(blank.row("second")).to_have_attribute("data-state", "sent")
+    assert [request["text"] for request in double.requests("send")] == ["first", "second", "second"]
+
+
+async def test_a_hole_is_closed_by_resuming_before_anything_behind_it_is_shown(
+    blank: Visitor, double: ServerDouble
+) -> None:
+    """A server that skips a seq breaks its promise: the page comes back at its position and misses nothing."""
+    blank.network_fails = True
+    await blank.named("Ada")
+    double.push(**double.event(1))
+    await expect(blank.rows).to_have_count(1)
+    double.position = {"epoch": "e1", "seq": 3, "mid": "m3"}
+    double.answer["join"] = lambda request: {
+        **double._join(request),
+        "messages": [double.event(2), double.event(3)],
+    }
+    double.push(**double.event(3))
+    await expect(blank.rows).to_have_count(3)
+    assert await blank.texts() == ["text 1", "text 2", "text 3"]
+    assert double.requests("join")[-1]["since"] == {"epoch": "e1", "seq": 1, "mid": "m1"}
+    assert len(double.connections) == 2
+
+
+async def test_events_of_unknown_types_count(blank: Visitor, double: ServerDouble) -> None:
+    """What this version cannot show still moves the position; what it repeats is dropped."""
+    blank.network_fails = True
+    await blank.named("Ada")
+    double.push(**double.event(1))
+    double.push(**double.event(2, "reacted", of=1, emoji="+", on=True))
+    double.push(**double.event(3, "something-new"))
+    double.push(**double.event(2))
+    double.push(type="typing", room="double", users=[])
+    double.push(**double.event(4))
+    await expect(blank.row("text 4")).to_be_visible()
+    assert await blank.texts() == ["text 1", "text 4"]
+    double.close(1012)
+    await until_async(lambda: len(double.requests("join")) == 2, "it resumes")
+    assert double.requests("join")[1]["since"] == {"epoch": "e1", "seq": 4, "mid": "m4"}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_resync_replaces_what_follows(blank: Visitor, double: ServerDouble, lost: bool) -> None:
+    """Without loss the events simply come; with loss a marker stands before them."""
+    await blank.named("Ada")
+    double.push(**double.event(1))
+    await expect(blank.rows).to_have_count(1)
+    events = [double.event(seq) for seq in ((5, 6) if lost else (2, 3, 4, 5, 6))]
+    double.push(type="resync", room="double", epoch="e1", seq=6, mid="m6", lost=lost, messages=events)
+    double.push(**double.event(7))
+    await expect(blank.row("text 7")).to_be_visible()
+    numbers = (1, 5, 6, 7) if lost else (1, 2, 3, 4, 5, 6, 7)
+    assert await blank.texts() == [f"text {number}" for number in numbers]
+    await expect(blank.log.locator("[data-gap]")).to_have_count(1 if lost else 0)
+
+
+async def test_a_gap_is_filled_when_the_events_can_be_had(blank: Visitor, double: ServerDouble) -> None:
+    """`Load them` brings what is between, and the marker goes when nothing is missing any more."""
+    await blank.named("Ada")
+    double.push(**double.event(1))
+    await expect(blank.rows).to_have_count(1)
+    double.push(
+        type="resync", room="double", epoch="e1", seq=6, mid="m6", lost=True, messages=[double.event(5), double.event(6)]
+    )
+    double.answer["history"] = lambda request: {
+        "type": "history",
+        "room": "double",
+        "messages": [double.event(seq) for seq in range(1, request["before"])],
+        "more": False,
+    }
+    await blank.page.get_by_role("button", name="Load them").click()
+    await expect(blank.log.locator("[data-gap]")).to_have_count(0)
+    assert await blank.texts() == [f"text {number}" for number in range(1, 7)]
+    assert double.requests("history")[-1]["before"] == 5
+
+
+async def test_an_unknown_guest_comes_as_a_new_one(blank: Visitor, double: ServerDouble) -> None:
+    """A token the server does not know is forgotten; nobody is locked out by what their browser remembers."""
+    blank.network_fails = True
+    await blank.named("Ada")
+
+    def strict(request: Message) -> Message:
+        if "guest" in request:
+            return {"type": "error", "code": "unauthorized", "temporary": False, "message": "unknown guest"}
+        return double._hello(request)
+
+    double.answer["hello"] = strict
+    await blank.page.reload()
+    await blank.connected()
+    first, second, third = double.requests("hello")
+    assert "guest" not in first
+    assert second["guest"] == "token-of-u1"
+    assert "guest" not in third
+    assert first["session"] == second["session"] == third["session"]
+
+
+async def test_going_away_is_answered_after_the_personal_delay(
+    replicas: tuple[str, str], visit: Visit
+) -> None:
+    """Neither sooner nor with a backoff of its own on top."""
+    ada = await visit(replicas[0], "double", None, clock=True)
+    double = ServerDouble()
+    await double.install(ada.page)
+    await ada.page.reload()
+    await ada.named("Ada")
+    double.push(type="going-away", after=30, reason="drain")
+    double.push(**double.event(1))
+    await expect(ada.row("text 1")).to_be_visible()
+    await ada.page.clock.fast_forward(20_000)
+    await expect(ada.status).to_have_attribute("data-connection", "online")
+    assert len(double.connections) == 1
+    await ada.page.clock.fast_forward(11_000)
+    await until_async(lambda: len(double.connections) == 2, "a second connection")
+    await ada.connected()
+
+
+async def test_a_room_that_may_not_be_entered_says_so(blank: Visitor, double: ServerDouble) -> None:
+    """The refusal is shown in the room's place, and the other rooms work on."""
+    double.answer["join"] = lambda request: (
+        {"type": "error", "code": "forbidden", "message": "This room is private."}
+        if request["room"] == "secret"
+        else double._join(request)
+    )
+    await blank.named("Ada")
+    await blank.page.get_by_role("button", name="Add a room").click()
+    await blank.page.get_by_label("Name of the room").fill("secret")
+    await blank.page.keyboard.press("Enter")
+    await expect(blank.page.get_by_text("This room is private.")).to_be_visible()
+    await blank.page.get_by_role("button", name="Take it off the list").click()
+    await expect(blank.page.get_by_role("heading", level=1)).to_have_text("#double")
+    await blank.say("here it goes on")
+
+
+async def test_the_client_works_without_the_page(replicas: tuple[str, str], blank: Visitor, room: str) -> None:
+    """The example of its own documentation: connect, join, listen, send, history, leave, close."""
+    heard = await run(
+        blank,
+        """async (room) => {
+            const { Parley } = await import("/client/parley.js");
+            const parley = new Parley({ name: "Ada" });
+            const heard = [];
+            parley.on("message", ({ room, name, text }) => heard.push([room, name, text]));
+            parley.connect();
+            const { messages } = await parley.join(room);
+            const { seq } = await parley.send(room, "hi");
+            const history = await parley.history(room, { before: seq + 1 });
+            const refused = await parley.send(room, "x".repeat(100_000)).catch(error => error.code);
+            parley.leave(room);
+            const outside = await parley.send(room, "too late").catch(error => error.code);
+            const states = [parley.state];
+            parley.close();
+            states.push(parley.state);
+            return { heard, before: messages.length, seq, kept: history.messages.map(m => m.text), refused, outside, states };
+        }""",
+        room,
+    )
+    assert heard == {
+        "heard": [[room, "Ada", "hi"]],
+        "before": 0,
+        "seq": 1,
+        "kept": ["hi"],
+        "refused": "too_large",
+        "outside": "not_joined",
+        "states": ["online", "offline"],
+    }
