@@ -19,9 +19,9 @@ def meta(room: str) -> str:
     return f"{PREFIX}{{{room}}}:meta"
 
 
-def dedupe(room: str, bucket: int) -> str:
-    """Hash: sender -> its last cids with their seqs. Two buckets, 0 and 1, take turns."""
-    return f"{PREFIX}{{{room}}}:cids{bucket}"
+def cids(room: str, sender: str) -> str:
+    """String: the dedupe record of a sender in a room; see scripts/publish.lua."""
+    return f"{PREFIX}{{{room}}}:cids:{sender}"
 
 
 def events(room: str) -> bytes:

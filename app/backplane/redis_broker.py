@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from hashlib import blake2b
 from itertools import count
 
 import hiredis
@@ -58,21 +59,23 @@ class RedisBroker:
     def command(self, room: str, changes: list[Change]) -> tuple[str | bytes | int, ...]:
         """The arguments of scripts/publish.lua after the script itself."""
         token = f"{self._worker}-{next(self._calls):x}"
-        arguments: list[str | bytes | int] = [
-            4,
+        records: dict[str, int] = {}
+        triples: list[bytes | int] = []
+        for change in changes:
+            record = records.setdefault(change.sender, len(records) + 1)
+            triples += (record, _digest(change.cid), change.body)
+        return (
+            2 + len(records),
             keys.log(room),
             keys.meta(room),
-            keys.dedupe(room, 0),
-            keys.dedupe(room, 1),
+            *[keys.cids(room, sender) for sender in records],
             keys.events(room),
             *self._kept,
             token,
             new_epoch(),
             *self._tail,
-        ]
-        for change in changes:
-            arguments += (change.sender, change.cid, change.body)
-        return tuple(arguments)
+            *triples,
+        )
 
     def broadcast(self, room: str, data: bytes, done: Callable[[ParleyError | None], None]) -> None:
         """Publish to the clients of a feed without storing; `done` is called once.
@@ -113,6 +116,11 @@ class RedisBroker:
             raise Unavailable(f"Redis refuses to read: {error}") from None
         top = Position(reply[0].decode(), reply[1], reply[2].decode())
         return Page(top, reply[3], reply[4] == 1, reply[5])
+
+
+def _digest(cid: str) -> bytes:
+    """Stands for a cid in a dedupe record: 8 bytes, so that two of a sender's kept cids never share one."""
+    return blake2b(cid.encode(), digest_size=8).digest()
 
 
 def new_epoch() -> str:
