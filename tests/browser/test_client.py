@@ -93,7 +93,7 @@ async def test_a_room_delivers_each_event_once_and_sees_holes(blank: Visitor) ->
         pytest.param({"seq": 5, "mid": "x5", "messages": [(4, "m4"), (5, "x5")]}, False, [5], 4, id="other history"),
         pytest.param({"seq": 3, "mid": "m3", "messages": [3]}, False, [], 3, id="the tail was lost"),
         pytest.param({"seq": 2, "mid": "m2", "epoch": "f", "messages": [1, 2]}, False, [1, 2], 0, id="new epoch"),
-        pytest.param({"seq": 7, "mid": "m7", "epoch": "f", "messages": [6, 7]}, True, [6, 7], 5, id="new epoch, longer"),
+        pytest.param({"seq": 7, "mid": "m7", "epoch": "f", "messages": [6, 7]}, True, [6, 7], 5, id="epoch, longer"),
     ],
 )
 async def test_catching_up_never_hides_a_hole(
@@ -109,7 +109,8 @@ async def test_catching_up_never_hides_a_hole(
         """async ([reply, proven]) => {
             const { Room } = await import("/client/room.js");
             const room = new Room("r");
-            room.catchUp({ epoch: "e", seq: 5, mid: "m5", messages: [3, 4, 5].map(seq => ({ seq, mid: "m" + seq })) }, false);
+            const seen = [3, 4, 5].map(seq => ({ seq, mid: "m" + seq }));
+            room.catchUp({ epoch: "e", seq: 5, mid: "m5", messages: seen }, false);
             const { events, gap } = room.catchUp({ epoch: "e", ...reply }, proven);
             return { events: events.map(event => event.seq), gap: gap && gap.upto, position: room.position };
         }""",
@@ -264,7 +265,13 @@ async def test_a_gap_is_filled_when_the_events_can_be_had(blank: Visitor, double
     double.push(**double.event(1))
     await expect(blank.rows).to_have_count(1)
     double.push(
-        type="resync", room="double", epoch="e1", seq=6, mid="m6", lost=True, messages=[double.event(5), double.event(6)]
+        type="resync",
+        room="double",
+        epoch="e1",
+        seq=6,
+        mid="m6",
+        lost=True,
+        messages=[double.event(5), double.event(6)],
     )
     double.answer["history"] = lambda request: {
         "type": "history",
@@ -298,9 +305,7 @@ async def test_an_unknown_guest_comes_as_a_new_one(blank: Visitor, double: Serve
     assert first["session"] == second["session"] == third["session"]
 
 
-async def test_going_away_is_answered_after_the_personal_delay(
-    replicas: tuple[str, str], visit: Visit
-) -> None:
+async def test_going_away_is_answered_after_the_personal_delay(replicas: tuple[str, str], visit: Visit) -> None:
     """Neither sooner nor with a backoff of its own on top."""
     ada = await visit(replicas[0], "double", None, clock=True)
     double = ServerDouble()
@@ -354,7 +359,8 @@ async def test_the_client_works_without_the_page(replicas: tuple[str, str], blan
             const states = [parley.state];
             parley.close();
             states.push(parley.state);
-            return { heard, before: messages.length, seq, kept: history.messages.map(m => m.text), refused, outside, states };
+            const kept = history.messages.map(message => message.text);
+            return { heard, before: messages.length, seq, kept, refused, outside, states };
         }""",
         room,
     )

@@ -13,9 +13,7 @@ from tests.browser.conftest import Visit
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_two_pages_on_two_replicas_talk_to_each_other(
-    replicas: tuple[str, str], visit: Visit, room: str
-) -> None:
+async def test_two_pages_on_two_replicas_talk_to_each_other(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """What one says on the one replica is read on the other, in the same order on both pages."""
     ada = await visit(replicas[0], room, "Ada")
     bob = await visit(replicas[1], room, "Bob")
@@ -31,9 +29,7 @@ async def test_two_pages_on_two_replicas_talk_to_each_other(
     await expect(bob.page.get_by_text(re.compile(r"^node right(\.\d+)?, \d+ ms$"))).to_be_visible()
 
 
-async def test_a_message_stays_one_row_from_typing_to_echo(
-    replicas: tuple[str, str], visit: Visit, room: str
-) -> None:
+async def test_a_message_stays_one_row_from_typing_to_echo(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """The row that appears at once is the very element that carries the seq later."""
     ada = await visit(replicas[0], room)
     await ada.write("just once")
@@ -59,9 +55,7 @@ async def test_a_visitor_is_asked_for_a_name_once(replicas: tuple[str, str], vis
     await expect(ada.composer).to_be_focused()
 
 
-async def test_a_name_the_server_refuses_is_asked_for_again(
-    replicas: tuple[str, str], visit: Visit, room: str
-) -> None:
+async def test_a_name_the_server_refuses_is_asked_for_again(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """The door says why, and lets one in with a better name."""
     ada = await visit(replicas[0], room, None)
     await ada.page.get_by_label("Your name", exact=True).fill("Ada\u202e")
@@ -166,9 +160,7 @@ async def test_a_room_that_is_not_open_counts_what_is_unread(
     await expect(link).not_to_contain_text("unread")
 
 
-async def test_enter_sends_and_shift_enter_breaks_the_line(
-    replicas: tuple[str, str], visit: Visit, room: str
-) -> None:
+async def test_enter_sends_and_shift_enter_breaks_the_line(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """One message of two lines; blank ones are not sent."""
     ada = await visit(replicas[0], room)
     await ada.composer.press_sequentially("first line")

@@ -16,9 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 WEB = Path(__file__).parents[2] / "app" / "web"
 
 
-async def test_every_request_goes_to_the_page_s_own_server(
-    replicas: tuple[str, str], visit: Visit, room: str
-) -> None:
+async def test_every_request_goes_to_the_page_s_own_server(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """All that is asked for comes from one origin, answers, and is one of the page's own files."""
     ada = await visit(replicas[0], room)
     failed: list[str] = []
@@ -33,22 +31,21 @@ async def test_every_request_goes_to_the_page_s_own_server(
     assert f"{replicas[0].replace('http', 'ws')}/ws" in paths
 
 
-async def test_the_policy_forbids_what_the_page_does_not_do(
-    replicas: tuple[str, str], visit: Visit, room: str
-) -> None:
+async def test_the_policy_forbids_what_the_page_does_not_do(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """The policy is in force: injected markup, styles and foreign addresses are refused by the browser itself."""
     ada = await visit(replicas[0], room)
     refused = await ada.page.evaluate(
         """async () => {
             const violated = [];
             document.addEventListener("securitypolicyviolation", event => violated.push(event.effectiveDirective));
-            try { document.body.insertAdjacentHTML("beforeend", "<b>no</b>") } catch (error) { violated.push(error.name) }
-            const script = document.createElement("script");
-            try { script.text = "window.ran = true" } catch (error) { violated.push(error.name) }
+            const attempt = act => { try { act() } catch (error) { violated.push(error.name) } };
+            attempt(() => document.body.insertAdjacentHTML("beforeend", "<b>no</b>"));
+            attempt(() => { document.createElement("script").text = "window.ran = true" });
             document.body.setAttribute("style", "display: none");
             await fetch("https://example.org/").catch(() => {});
             const patience = performance.now() + 5000;
-            while (!violated.includes("connect-src") && performance.now() < patience) await new Promise(requestAnimationFrame);
+            while (!violated.includes("connect-src") && performance.now() < patience)
+                await new Promise(requestAnimationFrame);
             return { violated, ran: window.ran === true, shown: getComputedStyle(document.body).display };
         }"""
     )

@@ -60,9 +60,7 @@ async def test_a_cut_socket_resumes_without_loss_or_repeats(
     await expect(ada.log.locator("[data-gap]")).to_have_count(0)
 
 
-async def test_the_banner_stays_away_when_the_connection_is_back_soon(
-    proxy: Proxy, visit: Visit, room: str
-) -> None:
+async def test_the_banner_stays_away_when_the_connection_is_back_soon(proxy: Proxy, visit: Visit, room: str) -> None:
     """A hiccup is nobody's concern: the state changes, the banner never shows."""
     ada = await visit(proxy.url, room)
     ada.network_fails = True
@@ -103,9 +101,7 @@ async def test_what_is_typed_offline_arrives_exactly_once(
     assert await ada.texts() == await bob.texts()
 
 
-async def test_what_is_typed_offline_survives_a_reload(
-    replicas: tuple[str, str], visit: Visit, room: str
-) -> None:
+async def test_what_is_typed_offline_survives_a_reload(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """The outbox is in the tab's storage: after a reload the row is there again, and is sent once."""
     bob = await visit(replicas[1], room, "Bob")
     ada = await visit(replicas[0], room)

@@ -46,9 +46,7 @@ async def at_end(visitor: Visitor) -> bool:
     return bool(await visitor.log.evaluate("log => log.scrollHeight - log.clientHeight - log.scrollTop < 2"))
 
 
-async def test_older_messages_come_in_above_without_a_jump(
-    replicas: tuple[str, str], visit: Visit, room: str
-) -> None:
+async def test_older_messages_come_in_above_without_a_jump(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """Scrolled to the very top, 50 rows are put in front; the row that was first moves at most 1 px."""
     await burst(replicas[1], room, TEXTS)
     ada = await visit(replicas[0], room)
