@@ -145,6 +145,9 @@ def _save(path: Path | None, run: dict) -> Path:
 def main(argv: list[str] | None = None) -> int:
     """Measure and report; 1 when Parley broke a guarantee, 2 when something could not be started."""
     args = _parser().parse_args(argv)
+    if sys.platform != "linux":
+        print("bench: needs Linux (epoll, /proc, CPU pinning)", file=sys.stderr)
+        return 2
     pinned = not args.no_pin and (os.cpu_count() or 1) >= 2
     bench = _bench(args, pinned)
     run: dict = {"results": [], "ceilings": []}
