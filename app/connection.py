@@ -14,12 +14,16 @@ from typing import Protocol, cast
 from websockets.frames import Opcode
 from websockets.protocol import OPEN, State
 from websockets.server import ServerProtocol
-from websockets.utils import apply_mask
 
 from app import frames
 from app.deadlines import Deadlines
 from app.outbox import Outbox, OutboxPool
 from app.protocol.codes import REASONS, CloseCode
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # no wheel for this platform
+    from websockets.utils import apply_mask
 
 FRAMES_AT_ONCE = 1000
 DROPPED_BYTES = 1024 * 1024

@@ -72,7 +72,7 @@ class RedisBroker:
             keys.events(room),
             *self._kept,
             token,
-            new_epoch(),
+            token,
             *self._tail,
             *triples,
         )

@@ -1,7 +1,7 @@
 -- Stores and publishes the changes that one worker collected for one room.
 --
 -- KEYS  log, meta, then one dedupe record for each sender among the changes
--- ARGV  1 channel   2 events kept   3 seconds kept   4 token for mids   5 epoch for a new room
+-- ARGV  1 channel   2 events kept   3 seconds kept   4 token for mids   5 epoch for a new room (unused before)
 --       6 seconds of the dedupe window   7 cids kept per sender
 --       8... triples: number of the sender's record, 8-byte digest of the cid, body (JSON without its head,
 --       beginning with a comma)
