@@ -1,0 +1,36 @@
+"""Events and batches as scripts/publish.lua makes them, and a log that is nothing but a list of them."""
+
+from __future__ import annotations
+
+from app.events import Batch, Position
+
+
+def event(seq: int, life: str = "m", text: str = "") -> bytes:
+    """A stored event. `life` tells two logs apart that use the same numbers."""
+    return b'{"seq":%d,"mid":"%s%d","ts":%d,"text":"%s"}' % (seq, life.encode(), seq, 1000 + seq, text.encode())
+
+
+def events(first: int, last: int, life: str = "m") -> list[bytes]:
+    """Stored events, both ends included."""
+    return [event(seq, life) for seq in range(first, last + 1)]
+
+
+def mid(seq: int, life: str = "m") -> str:
+    """The mid of an event; empty at 0."""
+    return f"{life}{seq}" if seq else ""
+
+
+def position(seq: int, epoch: str = "e", life: str = "m") -> Position:
+    """The position at an event."""
+    return Position(epoch, seq, mid(seq, life))
+
+
+def publication(first: int, last: int, epoch: str = "e", life: str = "m") -> bytes:
+    """What the publish script publishes."""
+    header = f"{epoch} {first} {mid(first - 1, life)} {mid(last, life)}".encode()
+    return b"\n".join([header, *events(first, last, life)])
+
+
+def batch(first: int, last: int, epoch: str = "e", life: str = "m") -> Batch:
+    """The same, parsed."""
+    return Batch.parse(publication(first, last, epoch, life))

@@ -1,0 +1,115 @@
+"""Names of rooms and people: one form each, and what is refused."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import BadRequest
+from app.protocol.names import NAME_MAX, ROOM_MAX, room_name, user_name
+
+INVISIBLE = {
+    "null": "\0",
+    "newline": "a\nb",
+    "escape": "a\x1bb",
+    "C1 control": "a\x85b",
+    "zero-width space": "a\u200bb",
+    "zero-width joiner": "a\u200db",
+    "byte order mark": "\ufeffa",
+    "soft hyphen": "a\u00adb",
+    "right-to-left override": "a\u202eb",
+    "isolate": "a\u2066b",
+    "line separator": "a\u2028b",
+    "tag": "a\U000e0041b",
+    "private use": "a\ue000b",
+    "lone surrogate": "a\ud800b",
+    "unassigned": "a\u0378b",
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "lobby", "a-b_c.d:e@f", "UPPER", "x" * ROOM_MAX, "größe", "комната", "部屋", "٣"]
+)
+def test_letters_digits_and_some_marks_make_a_room_name(name: str) -> None:
+    """Of any script, 1 to 64 characters, and kept as they are."""
+    assert room_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * (ROOM_MAX + 1), "x" * 10_000, "e\u0301" * (ROOM_MAX + 1)])
+def test_a_room_name_has_1_to_64_characters(name: str) -> None:
+    """Counted after normalization."""
+    with pytest.raises(BadRequest, match="64 characters"):
+        room_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", [" ", "a b", "a/b", "{a}", "a#b", "a?b", "a%20b", "a\n", "a\\b", "a*", "\U0001f600", "€", "a,b"]
+)
+def test_other_characters_make_no_room_name(name: str) -> None:
+    """Braces would forge a hash tag, slashes a path; a newline at the end is one character too many."""
+    with pytest.raises(BadRequest, match="letters, digits"):
+        room_name(name)
+
+
+@pytest.mark.parametrize("kind", INVISIBLE)
+def test_a_room_name_has_no_invisible_characters(kind: str) -> None:
+    """Two rooms that look alike are one room, or one of them cannot be."""
+    with pytest.raises(BadRequest):
+        room_name(INVISIBLE[kind])
+
+
+def test_equal_looking_spellings_are_one_room() -> None:
+    """Composed and decomposed letters have one form; the length counts in it."""
+    assert room_name("caf\u0065\u0301") == room_name("caf\u00e9") == "caf\u00e9"
+    assert len(room_name("e\u0301" * ROOM_MAX)) == ROOM_MAX
+
+
+@pytest.mark.parametrize("name", ["A", "Ada Lovelace", "Ünsal", "李", "O'Neil <x>", "\U0001f600", "x" * NAME_MAX])
+def test_people_choose_their_names(name: str) -> None:
+    """Any visible characters, spaces between them, 1 to 32."""
+    assert user_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", " ", "   ", "\u00a0\u2003", "x" * (NAME_MAX + 1), "x" * 10_000])
+def test_a_name_has_1_to_32_characters(name: str) -> None:
+    """Counted after normalization; spaces alone are no name."""
+    with pytest.raises(BadRequest, match="32 characters"):
+        user_name(name)
+
+
+@pytest.mark.parametrize("kind", INVISIBLE)
+def test_a_name_has_no_invisible_characters(kind: str) -> None:
+    """Nobody can look like somebody else by characters that cannot be seen, or turn the text around."""
+    with pytest.raises(BadRequest):
+        user_name("Ada" + INVISIBLE[kind] + "b")
+
+
+def test_a_name_has_one_form() -> None:
+    """Compatibility forms are unified, spaces around go."""
+    assert user_name("  \uff21\uff44\uff41\u00a0") == "Ada"
+    assert user_name("Jose\u0301") == "Jos\u00e9"
+
+
+@given(st.text(max_size=80))
+def test_whatever_is_given_becomes_a_name_or_a_bad_request(name: str) -> None:
+    """No other exception; the result is in its one form and within its bounds, and naming it again changes nothing."""
+    for make, most in ((room_name, ROOM_MAX), (user_name, NAME_MAX)):
+        try:
+            made = make(name)
+        except BadRequest:
+            continue
+        assert make(made) == made
+        assert 1 <= len(made) <= most
+        assert unicodedata.is_normalized("NFC", made)
+        assert "{" not in made or make is user_name
+
+
+@given(
+    st.text(st.characters(codec="ascii", categories=["L", "N"], include_characters="-_.:@"), min_size=1, max_size=64)
+)
+def test_the_short_cut_for_plain_names_agrees_with_the_rule(name: str) -> None:
+    """Plain ASCII names are their own form."""
+    assert room_name(name) == name == unicodedata.normalize("NFC", name)
