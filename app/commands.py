@@ -15,7 +15,6 @@ from typing import Any
 
 import structlog
 
-from app import catchup
 from app.auth import Guests, Identity
 from app.backplane.broker import Broker
 from app.deadlines import Deadlines
@@ -29,7 +28,7 @@ from app.errors import (
     TooLarge,
     Unauthorized,
 )
-from app.events import Position, head
+from app.events import head
 from app.hub import Hub
 from app.member import ERRORS_IN_A_ROW, WAITING_REQUESTS, Member, State
 from app.metrics import Counters
@@ -41,7 +40,6 @@ from app.tasks import Tasks
 
 HELLO_SECONDS = 10.0
 PAGE_MAX = 200
-RESUME_PAGE = 500
 RESUME_BYTES = 1024 * 1024
 
 Work = Coroutine[Any, Any, None]
@@ -258,9 +256,10 @@ class Commands:
         """The events a join is answered with, from the room's recent ones; None if they do not reach."""
         since = request.since
         if not since:
-            return room.latest(min(request.limit, PAGE_MAX)), False
-        position = room.position
-        if position is None or since.epoch != position.epoch or room.mid_at(since.seq) != since.mid:
+            limit = min(request.limit, PAGE_MAX)
+            enough = room.recent_first <= max(1, room.at.seq - limit + 1)
+            return room.latest(limit) if enough else None, False
+        if since.epoch != room.at.epoch or room.mid_at(since.seq) != since.mid:
             return None, False
         return room.after(since.seq), True
 
@@ -269,10 +268,12 @@ class Commands:
         events: list[bytes] | None = None
         recovered = False
         if request.since:
-            events = await self._resume(room, Position(request.since.epoch, request.since.seq, request.since.mid))
+            events = await self._resume(room, request.since)
             recovered = events is not None
         if events is None:
-            events = await self._latest(room, min(request.limit, PAGE_MAX))
+            limit = min(request.limit, PAGE_MAX)
+            await self._hub.reach_back(room, room.at.seq - limit + 1)
+            events = room.latest(limit)
         # From here to the end nothing waits: the answer and the first broadcast leave no room for a hole.
         if member.state is State.HERE:
             if self._hub.get(name) is not room:
@@ -280,50 +281,24 @@ class Commands:
             self._admit(member, request, room, events, recovered)
 
     def _admit(self, member: Member, request: wire.Join, room: Room, events: list[bytes], recovered: bool) -> None:
-        assert room.position is not None
         room.join(member)
         member.rooms += (room,)
         self._counters.joins += 1
         self._counters.recoveries += recovered
-        member.reply(wire.joined(request, room.name, room.position, recovered, events))
+        member.reply(wire.joined(request, room.name, room.at, recovered, events))
 
-    async def _resume(self, room: Room, position: Position) -> list[bytes] | None:
-        """Exactly the events after `position` up to the room's; None if that cannot be proved, or is too much."""
-        start, events, size = position, list[bytes](), 0
-        while True:
-            page = await self._broker.since(room.name, position, RESUME_PAGE)
-            if not page.proved:
-                return None
-            events += page.events
-            size += sum(map(len, page.events))
-            if len(events) > self._promises.resume_events or size > RESUME_BYTES:
-                return None
-            if page.events:
-                last = head(page.events[-1])
-                position = Position(page.top.epoch, last.seq, last.mid)
-            if position.seq < page.top.seq:
-                continue
-            assert room.position is not None
-            if room.position.seq < start.seq or room.position.epoch != start.epoch:
-                await self._hub.refresh(room)
-            merged = catchup.up_to(room, events, position.seq)
-            if merged is not None:
-                return merged
-
-    async def _latest(self, room: Room, limit: int) -> list[bytes]:
-        """The last events up to the room's position, at most `limit`."""
-        while True:
-            at_hand = room.latest(limit)
-            if at_hand is not None:
-                return at_hand
-            page = await self._broker.latest(room.name, limit)
-            assert room.position is not None
-            if page.top.epoch != room.position.epoch:
-                await self._hub.refresh(room)
-                continue
-            merged = catchup.up_to(room, page.events, page.top.seq)
-            if merged is not None:
-                return merged[-limit:] if limit else []
+    async def _resume(self, room: Room, since: wire.Since) -> list[bytes] | None:
+        """Exactly the events after a position, up to the room's; None if that cannot be proved, or is too much."""
+        if since.epoch != room.at.epoch or since.seq > room.at.seq:
+            # The client may know more than this worker has heard yet.
+            await self._hub.refresh(room)
+        if since.epoch != room.at.epoch or not 0 <= room.at.seq - since.seq <= self._promises.resume_events:
+            return None
+        await self._hub.reach_back(room, since.seq)
+        if since.epoch != room.at.epoch or room.mid_at(since.seq) != since.mid:
+            return None
+        events = room.after(since.seq)
+        return events if events is not None and sum(map(len, events)) <= RESUME_BYTES else None
 
     def _leave(self, member: Member, request: wire.Leave) -> None:
         room = self._room(member, request.room)

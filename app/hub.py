@@ -7,15 +7,16 @@ striped locks under which a room is opened or read; a room that is open and sett
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from app.backplane import keys
 from app.backplane.subscriber import Subscriber
 from app.deadlines import Deadlines
+from app.reader import Reader
 from app.room import Client, Room
 
 STRIPES = 64
 LINGER_SECONDS = 10.0
+SHRINK_SECONDS = 10.0
 
 
 class Hub:
@@ -26,10 +27,10 @@ class Hub:
         feeds: channel -> feed, a room without a sequence.
     """
 
-    def __init__(self, subscriber: Subscriber, deadlines: Deadlines, settle: Callable[[Room], Awaitable[None]]) -> None:
+    def __init__(self, subscriber: Subscriber, deadlines: Deadlines, reader: Reader) -> None:
         self._subscriber = subscriber
         self._deadlines = deadlines
-        self._settle = settle
+        self._reader = reader
         self._locks = [asyncio.Lock() for _ in range(STRIPES)]
         self._rooms: dict[str, Room] = {}
         self.chats: dict[bytes, Room] = {}
@@ -61,15 +62,24 @@ class Hub:
             if room is None:
                 room = await self._open(name)
             elif not room.settled:
-                await self._settle(room)
+                await self._reader.settle(room)
             self._linger(room)
             return room
 
     async def refresh(self, room: Room) -> None:
-        """Read the room's log now, so that its position is at least what the log had at this moment."""
+        """Have the room's position at least where its log was at this moment; all who ask at once share a read."""
+        asked = room.reads
         async with self.lock(room.name):
-            room.settled = False
-            await self._settle(room)
+            if room.reads == asked:
+                room.settled = False
+            await self._reader.settle(room)
+
+    async def reach_back(self, room: Room, seq: int) -> None:
+        """Have the room's events from `seq` on at hand for a while; all who ask at once share a read."""
+        async with self.lock(room.name):
+            if seq < room.recent_first:
+                await self._reader.reach_back(room, seq)
+            self._deadlines.set(room, "shrink", SHRINK_SECONDS, room.shrink)
 
     async def confirm(self, room: Room) -> None:
         """Wait until the room's subscription is confirmed. Raises Unavailable if that takes too long."""
@@ -81,7 +91,7 @@ class Hub:
         try:
             # Subscribe before reading the log: an event in between is then seen twice, never zero times.
             await self.confirm(room)
-            await self._settle(room)
+            await self._reader.settle(room)
         except BaseException:
             self._forget(room)
             raise

@@ -20,6 +20,7 @@ from app.backplane.subscriber import Subscriber
 from app.connection import Connections
 from app.deadlines import SWEEP_SECONDS, Deadlines
 from app.errors import ParleyError
+from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState
 from app.protocol.codes import REASONS, CloseCode
@@ -83,6 +84,7 @@ class Lifecycle:
         connections: Connections,
         pipeline: Pipeline,
         subscriber: Subscriber,
+        hub: Hub,
         relay: Relay,
         canary: Canary,
         ping_seconds: int,
@@ -94,6 +96,7 @@ class Lifecycle:
         self._connections = connections
         self._pipeline = pipeline
         self._subscriber = subscriber
+        self._hub = hub
         self._relay = relay
         self._canary = canary
         self._ping_seconds = ping_seconds
@@ -176,7 +179,7 @@ class Lifecycle:
             counters = self._counters
             counters.loop_lag_ms = int((loop.time() - due) * 1000)
             counters.connections = len(self._connections.open)
-            counters.rooms = len(self._relay.hub.chats) + len(self._relay.hub.feeds)
+            counters.rooms = len(self._hub.chats) + len(self._hub.feeds)
             counters.slow_cut = self._connections.pool.cut
             counters.redis_reconnects = self._pipeline.reconnects + self._subscriber.reconnects
             counters.redis_up = self._pipeline.up and self._subscriber.up

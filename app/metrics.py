@@ -43,6 +43,7 @@ DECLARED = (
     Declared("refusals", "refusals_total", _C, "Requests answered with an error."),
     Declared("deliveries", "deliveries_total", _C, "Events written to members."),
     Declared("gaps_healed", "gaps_healed_total", _C, "Rooms read from the log after a gap or a reconnect."),
+    Declared("reaches_back", "log_reaches_back_total", _C, "Log reads shared by those who resume."),
     Declared("resyncs", "resyncs_total", _C, "Rooms told that events were lost."),
     Declared("slow_cut", "slow_members_cut_total", _C, "Members closed because they did not read."),
     Declared("redis_reconnects", "redis_reconnects_total", _C, "Connections to Redis lost."),
@@ -69,6 +70,7 @@ class Counters:
     refusals: int
     deliveries: int
     gaps_healed: int
+    reaches_back: int
     resyncs: int
     slow_cut: int
     redis_reconnects: int

@@ -15,15 +15,12 @@ from app import frames
 from app.backplane.broker import Broker
 from app.backplane.subscriber import Message
 from app.errors import ParleyError
-from app.events import Batch, Position, head
+from app.events import Batch
 from app.hub import Hub
 from app.metrics import Counters
-from app.protocol import messages as wire
+from app.reader import Reader
 from app.room import Room, Verdict
 
-FIRST_PAGE = 100
-RESYNC_PAGE = 50
-HEAL_PAGE = 500
 HEALS_AT_ONCE = 64
 HEAL_RETRY_SECONDS = 0.5
 AUDIT_SECONDS = 15.0
@@ -33,11 +30,11 @@ _log = structlog.get_logger("relay")
 
 
 class Relay:
-    """Delivers what the subscriber hears. `hub` is set once by the composition root, before anything arrives."""
+    """Delivers what the subscriber hears."""
 
-    hub: Hub
-
-    def __init__(self, broker: Broker, counters: Counters) -> None:
+    def __init__(self, hub: Hub, reader: Reader, broker: Broker, counters: Counters) -> None:
+        self._hub = hub
+        self._reader = reader
         self._broker = broker
         self._counters = counters
         self._gaps: dict[Room, None] = {}
@@ -47,7 +44,7 @@ class Relay:
 
     def deliver(self, publications: list[Message]) -> None:
         """All publications of one read, in order. Synchronous: nobody can join or read in between."""
-        chats, feeds = self.hub.chats, self.hub.feeds
+        chats, feeds = self._hub.chats, self._hub.feeds
         ready: dict[Room, list[bytes]] = {}
         for channel, data in publications:
             room = chats.get(channel)
@@ -84,11 +81,11 @@ class Relay:
 
     def subscribed_again(self) -> None:
         """The subscriber was away: what was published meanwhile has to be read, in every room."""
-        for room in self.hub.chats.values():
+        for room in self._hub.chats.values():
             if room.position is not None:
                 self.gap(room)
 
-    # Reading the log
+    # Gaps
 
     async def run(self) -> None:
         """Heal rooms with a gap, HEALS_AT_ONCE at a time, for ever."""
@@ -107,62 +104,14 @@ class Relay:
 
     async def _heal(self, room: Room) -> bool:
         try:
-            async with self.hub.lock(room.name):
-                if self.hub.get(room.name) is room:
-                    await self.hub.confirm(room)
-                    await self.settle(room)
+            async with self._hub.lock(room.name):
+                if self._hub.get(room.name) is room:
+                    await self._hub.confirm(room)
+                    await self._reader.settle(room)
         except ParleyError:
             return False
         self._counters.gaps_healed += 1
         return True
-
-    async def settle(self, room: Room) -> None:
-        """Read until the room's position is that of the log; call it under the room's lock.
-
-        Members get what was missing, in order, or a resync where that is not to be had.
-
-        Raises:
-            Unavailable, NotConfirmed: Redis did not answer; the room stays unsettled.
-        """
-        while not room.settled:
-            if room.position is None:
-                page = await self._broker.latest(room.name, FIRST_PAGE)
-                room.settle(page.top, page.events)
-            else:
-                await self._read_on(room, room.position)
-            for batch in room.release():
-                self._replay(room, batch)
-
-    def _replay(self, room: Room, batch: Batch) -> None:
-        """Take a batch that was held. What the log read did not cover unsettles the room again."""
-        if not room.settled:
-            return
-        if room.receive(batch) is Verdict.DELIVER:
-            self._write(room, batch.payloads)
-        elif room.position is None or batch.epoch != room.position.epoch or batch.last > room.position.seq:
-            room.settled = False
-
-    async def _read_on(self, room: Room, position: Position) -> None:
-        page = await self._broker.since(room.name, position, HEAL_PAGE)
-        if page.proved:
-            reached = page.top
-            if page.events:
-                last = head(page.events[-1])
-                reached = Position(page.top.epoch, last.seq, last.mid)
-            room.catch_up(reached, page.events)
-            self._write(room, page.events)
-            room.settled = reached.seq >= page.top.seq
-            return
-        page = await self._broker.latest(room.name, RESYNC_PAGE)
-        _log.warning("events lost", room=room.name, had=position.seq, log=page.top.seq, oldest=page.oldest)
-        self._counters.resyncs += 1
-        room.settle(page.top, page.events)
-        room.send_message(frames.text(wire.resync(room.name, page.top, True, page.events)))
-
-    def _write(self, room: Room, payloads: list[bytes]) -> None:
-        if payloads:
-            self._counters.deliveries += len(room) * len(payloads)
-            room.send_message(frames.texts(payloads))
 
     # Audit: pub/sub drops silently, and nothing follows a lost last event
 
@@ -170,7 +119,7 @@ class Relay:
         """Compare every room's position with its log every AUDIT_SECONDS, for ever."""
         while True:
             await asyncio.sleep(AUDIT_SECONDS * random.uniform(0.8, 1.2))
-            rooms = [room for room in self.hub.chats.values() if room.settled and len(room)]
+            rooms = [room for room in self._hub.chats.values() if room.settled and len(room)]
             for start in range(0, len(rooms), HEALS_AT_ONCE):
                 await asyncio.gather(*(self._compare(room) for room in rooms[start : start + HEALS_AT_ONCE]))
 

@@ -12,6 +12,7 @@ from app.events import Batch, Position, head
 
 RECENT_EVENTS = 128
 RECENT_BYTES = 64 * 1024
+STRETCHED_BYTES = 8 * 1024 * 1024
 HELD_BATCHES = 1024
 
 
@@ -34,7 +35,7 @@ class Room:
     """The local part of a room.
 
     A room without a position keeps no sequence: it only broadcasts (see the feed). A room is *settled* when its
-    position is known and nothing is being read for it; until then, batches are held.
+    position is known and nothing is being read for it; until then, batches are held. `reads` counts log reads begun.
     """
 
     __slots__ = (
@@ -43,8 +44,10 @@ class Room:
         "_recent",
         "_recent_bytes",
         "_snapshot",
+        "_stretched",
         "name",
         "position",
+        "reads",
         "settled",
     )
 
@@ -56,7 +59,15 @@ class Room:
         self._snapshot: tuple[Client, ...] | None = None
         self._recent: list[bytes] = []
         self._recent_bytes = 0
+        self._stretched = False
         self._held: list[Batch] = []
+        self.reads = 0
+
+    @property
+    def at(self) -> Position:
+        """The position of a room that has been settled once."""
+        assert self.position is not None
+        return self.position
 
     # Members
 
@@ -132,7 +143,10 @@ class Room:
         self.position = position
         self._recent += payloads
         self._recent_bytes += sum(map(len, payloads))
-        if len(self._recent) > 2 * RECENT_EVENTS or self._recent_bytes > RECENT_BYTES:
+        if self._stretched:
+            if self._recent_bytes > STRETCHED_BYTES:
+                self.shrink()
+        elif len(self._recent) > 2 * RECENT_EVENTS or self._recent_bytes > RECENT_BYTES:
             self._trim()
 
     def _trim(self) -> None:
@@ -172,29 +186,43 @@ class Room:
 
     # Recent events
 
+    def stretch(self) -> None:
+        """Keep more recent events, up to STRETCHED_BYTES, until `shrink`."""
+        self._stretched = True
+
+    def shrink(self) -> None:
+        """Keep as few recent events as usual again."""
+        self._stretched = False
+        self._trim()
+
+    def prepend(self, events: list[bytes]) -> None:
+        """Put older events before the recent ones, unless they do not end right there."""
+        if events and head(events[-1]).seq == self.recent_first - 1:
+            self._recent[:0] = events
+            self._recent_bytes += sum(map(len, events))
+
     @property
     def recent_first(self) -> int:
         """Seq of the oldest recent event, or the next seq if there are none."""
-        assert self.position is not None
-        return self.position.seq - len(self._recent) + 1
+        return self.at.seq - len(self._recent) + 1
 
     def mid_at(self, seq: int) -> str | None:
-        """The mid of an event if it is still at hand: 0 has the empty one."""
+        """The mid of an event if it is still at hand; that of 0, before the first event, is empty."""
         position = self.position
         if position is None or seq > position.seq:
             return None
         if seq == position.seq:
             return position.mid
         index = seq - self.recent_first
-        return head(self._recent[index]).mid if index >= 0 else None
+        if index >= 0:
+            return head(self._recent[index]).mid
+        return "" if index == -1 and seq == 0 else None
 
     def after(self, seq: int) -> list[bytes] | None:
         """The events after `seq` up to the position, or None if the recent ones do not reach back that far."""
         index = seq + 1 - self.recent_first
         return self._recent[index:] if index >= 0 else None
 
-    def latest(self, limit: int) -> list[bytes] | None:
-        """The last `limit` events, or None if the recent ones are fewer and not all there are."""
-        if limit <= len(self._recent):
-            return self._recent[len(self._recent) - limit :]
-        return list(self._recent) if self.recent_first == 1 else None
+    def latest(self, limit: int) -> list[bytes]:
+        """The last `limit` events, fewer if no more are at hand."""
+        return self._recent[max(0, len(self._recent) - limit) :]

@@ -36,6 +36,7 @@ from app.hub import Hub
 from app.lifecycle import Canary, Lifecycle
 from app.metrics import Counters, Scoreboard
 from app.outbox import OutboxLimits, OutboxPool
+from app.reader import Reader
 from app.relay import Relay
 from app.tasks import Tasks
 
@@ -80,11 +81,12 @@ class Worker:
         seconds = settings.redis_timeout_seconds
         self.pipeline = Pipeline(address, f"parley-{self.name}", seconds)
         self.broker = RedisBroker(self.pipeline, settings.history_events, settings.history_seconds)
-        self.relay = Relay(self.broker, self.counters)
-        self.subscriber = Subscriber(
-            address, f"parley-{self.name}-sub", seconds, self._publications, self.relay.subscribed_again
-        )
-        self.hub = self.relay.hub = Hub(self.subscriber, self.deadlines, self.relay.settle)
+        self.subscriber = Subscriber(address, f"parley-{self.name}-sub", seconds)
+        reader = Reader(self.broker, self.counters)
+        self.hub = Hub(self.subscriber, self.deadlines, reader)
+        self.relay = Relay(self.hub, reader, self.broker, self.counters)
+        self.subscriber.on_messages = self._publications
+        self.subscriber.on_again = self.relay.subscribed_again
         self.canary = Canary(f"{self.name}-{os.getpid()}", self.pipeline, self.subscriber)
         self.commands = Commands(
             self.hub, self.broker, Guests(secret), self.tasks, self.deadlines, self.counters, self._promises()
@@ -97,6 +99,7 @@ class Worker:
             self.connections,
             self.pipeline,
             self.subscriber,
+            self.hub,
             self.relay,
             self.canary,
             settings.ping_seconds,
@@ -154,7 +157,7 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             long_lived = self.lifecycle.start(group)
             await self.lifecycle.connected(START_SECONDS)
-            listener = socket.socket(fileno=os.dup(self.place.listener_fd))
+            listener = socket.socket(fileno=self.place.listener_fd)
             server: Any = await self.application().create_server(
                 sock=listener,
                 protocol=Protocol,

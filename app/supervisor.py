@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from app import __version__
+from app.backplane.assess import assess
 from app.backplane.link import Address, Link
 from app.config import Settings, data_path, flag
 from app.embedded import Embedded
@@ -94,6 +95,8 @@ class Supervisor:
     def _told(self, number: signal.Signals) -> None:
         self._signal = signal.SIGINT if self._stop.is_set() else number
         self._stop.set()
+        # Nobody accepts from here on; with this copy open, new connections would hang instead of being refused.
+        self._listener.close()
         self._tell_workers()
 
     def _tell_workers(self) -> None:
@@ -105,7 +108,6 @@ class Supervisor:
         if self._embedded is not None:
             await self._embedded.start()
             self._settings = dataclasses.replace(self._settings, redis_url=self._embedded.url)
-            return
         try:
             link = await Link.connect(
                 Address.parse(self._settings.redis_url),
@@ -117,7 +119,11 @@ class Supervisor:
             raise StartError(f"{flag('redis_url')}: {error}") from None
         except SettingError as error:
             raise StartError(f"{flag('redis_url')}: {str(error).partition(': ')[2]}") from None
+        found = await assess(link)
         link.drop()
+        _log.info("redis", engine=found.engine, guarantee=found.guarantee)
+        for warning in found.warnings:
+            _log.warning("redis", engine=found.engine, advice=warning)
 
     # Workers
 

@@ -43,21 +43,20 @@ class _PushLink(Link):
 
 
 class Subscriber:
-    """Owns the wanted channels. `on_messages` gets all publications of one read, in order, synchronously."""
+    """Owns the wanted channels.
 
-    def __init__(
-        self,
-        address: Address,
-        name: str,
-        seconds: float,
-        on_messages: Callable[[list[Message]], None],
-        on_again: Callable[[], None],
-    ) -> None:
+    Attributes, set by the owner before `run`:
+        on_messages: gets all publications of one read, in order, synchronously.
+        on_again: called when it is connected again after having been away; everything wanted is being subscribed.
+    """
+
+    on_messages: Callable[[list[Message]], None]
+    on_again: Callable[[], None]
+
+    def __init__(self, address: Address, name: str, seconds: float) -> None:
         self._address = address
         self._name = name
         self._seconds = seconds
-        self._on_messages = on_messages
-        self._on_again = on_again
         self._link: _PushLink | None = None
         self._lost = asyncio.Event()
         self._wanted: dict[bytes, asyncio.Future[None]] = {}
@@ -122,7 +121,7 @@ class Subscriber:
             elif isinstance(reply, Exception):
                 _log.error("redis refused a subscription", error=str(reply))
         if messages:
-            self._on_messages(messages)
+            self.on_messages(messages)
 
     def _confirm(self, channel: bytes) -> None:
         """Note a confirmation; that of a subscription given up and wanted again meanwhile does not count."""
@@ -152,7 +151,7 @@ class Subscriber:
             self._ask_all()
             if not first:
                 self.reconnects += 1
-                self._on_again()
+                self.on_again()
             first = False
             try:
                 await self._watch(link)
@@ -160,7 +159,7 @@ class Subscriber:
                 self._link = None
                 link.drop()
                 self._forget_confirmations()
-                _log.warning("redis subscription lost", channels=len(self._wanted))
+            _log.warning("redis subscription lost", channels=len(self._wanted))
 
     def _forget_confirmations(self) -> None:
         self._unanswered.clear()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from tests.support import Peer, Server
+from tests.support import Peer, Server, until_async
 
 
 @pytest.fixture
@@ -226,4 +227,27 @@ async def test_too_many_unacknowledged_sends_are_refused_for_now(url: str, room:
     assert len(stored) >= 32
     assert {(reply["code"], reply["temporary"]) for reply in refused} <= {("rate_limited", True)}
     assert [ack["seq"] for ack in stored] == list(range(1, len(stored) + 1))
+    await ada.close()
+
+
+async def test_many_who_resume_at_once_share_the_reads(server: Callable[..., Server], room: str) -> None:
+    """A crowd that missed a thousand events gets exactly these, for a handful of reads of the log."""
+    here = server(workers=1)
+    ada = await Peer.open(here.ws)
+    joined = await ada.ask("join", room=room)
+    for start in range(0, 1000, 25):
+        numbers = [await ada.send("send", room=room, cid=f"c{n}", text=str(n)) for n in range(start, start + 25)]
+        assert [(await ada.reply(number))["type"] for number in numbers] == ["ack"] * 25
+    since = {key: joined[key] for key in ("epoch", "seq", "mid")}
+
+    async def resume() -> None:
+        peer = await Peer.open(here.ws)
+        resumed = await peer.ask("join", room=room, since=since)
+        assert resumed["recovered"] is True
+        assert [event["seq"] for event in resumed["messages"]] == list(range(1, 1001))
+        await peer.close()
+
+    await asyncio.gather(*(resume() for _ in range(100)))
+    await until_async(lambda: here.metric("parley_recoveries_total") == 100, "all are counted")
+    assert here.metric("parley_log_reaches_back_total") <= 5
     await ada.close()

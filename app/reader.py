@@ -1,0 +1,90 @@
+"""Reads rooms' logs: to open a room, to heal a gap, to reach back for those who were away.
+
+Everything here is called under the room's lock, so that whoever waits for the same part of a log shares one read.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from app import frames
+from app.backplane.broker import Broker
+from app.events import Batch, Position, head
+from app.metrics import Counters
+from app.protocol import messages as wire
+from app.room import Room, Verdict
+
+FIRST_PAGE = 100
+RESYNC_PAGE = 50
+PAGE = 500
+
+_log = structlog.get_logger("reader")
+
+
+class Reader:
+    """Brings rooms and their logs together. Raises Unavailable or NotConfirmed where Redis does not answer."""
+
+    def __init__(self, broker: Broker, counters: Counters) -> None:
+        self._broker = broker
+        self._counters = counters
+
+    async def settle(self, room: Room) -> None:
+        """Read until the room's position is that of the log.
+
+        Members get what was missing, in order, or a resync where that is not to be had. When this raises, the room
+        stays unsettled and nothing is lost by trying again.
+        """
+        while not room.settled:
+            room.reads += 1
+            if room.position is None:
+                page = await self._broker.latest(room.name, FIRST_PAGE)
+                room.settle(page.top, page.events)
+            else:
+                await self._read_on(room, room.position)
+            for batch in room.release():
+                self._replay(room, batch)
+
+    def _replay(self, room: Room, batch: Batch) -> None:
+        """Take a batch that was held. What the log read did not cover unsettles the room again."""
+        if not room.settled:
+            return
+        if room.receive(batch) is Verdict.DELIVER:
+            self._write(room, batch.payloads)
+        elif room.position is None or batch.epoch != room.position.epoch or batch.last > room.position.seq:
+            room.settled = False
+
+    async def _read_on(self, room: Room, position: Position) -> None:
+        page = await self._broker.since(room.name, position, PAGE)
+        if page.proved:
+            reached = page.top
+            if page.events:
+                last = head(page.events[-1])
+                reached = Position(page.top.epoch, last.seq, last.mid)
+            room.catch_up(reached, page.events)
+            self._write(room, page.events)
+            room.settled = reached.seq >= page.top.seq
+            return
+        page = await self._broker.latest(room.name, RESYNC_PAGE)
+        _log.warning("events lost", room=room.name, had=position.seq, log=page.top.seq, oldest=page.oldest)
+        self._counters.resyncs += 1
+        room.settle(page.top, page.events)
+        room.send_message(frames.text(wire.resync(room.name, page.top, True, page.events)))
+
+    def _write(self, room: Room, payloads: list[bytes]) -> None:
+        if payloads:
+            self._counters.deliveries += len(room) * len(payloads)
+            room.send_message(frames.texts(payloads))
+
+    async def reach_back(self, room: Room, seq: int) -> None:
+        """Have the events from `seq` on among the room's recent ones, as far as the log has them."""
+        room.stretch()
+        first = max(seq, 1)
+        events: list[bytes] = []
+        while first < room.recent_first:
+            self._counters.reaches_back += 1
+            page = await self._broker.between(room.name, first, min(PAGE, room.recent_first - first))
+            if page.top.epoch != room.at.epoch or not page.events:
+                return
+            events += page.events
+            first = head(page.events[-1]).seq + 1
+        room.prepend(events)
