@@ -1,0 +1,66 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from app import events
+from app.protocol import codes, messages
+
+ROOT = Path(__file__).parent.parent.parent
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+EXAMPLES = [line for block in re.findall(r"```json\n(.*?)```", PROTOCOL, re.DOTALL) for line in block.splitlines()]
+REPLIES: dict[str, Any] = {
+    struct.__struct_config__.tag: struct
+    for struct in (messages.Welcome, messages.Ack, messages.Left, messages.Pong, messages.GoingAway, messages.Error)
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_of_the_protocol_is_read_by_its_type(example: str) -> None:
+    """Requests by the server's decoder; replies and events field by field."""
+    type_ = json.loads(example)["type"]
+    if type_ == "message":
+        body = msgspec.json.decode(example, type=messages.MessageBody)
+        head = events.head(example.encode())
+        rest = json.dumps(json.loads(messages.encode(body)), separators=(",", ":"))[1:]
+        assert example == f'{{"seq":{head.seq},"mid":"{head.mid}","ts":{head.ts},{rest}'
+    elif type_ in REPLIES:
+        reply = msgspec.json.decode(example, type=REPLIES[type_])
+        assert json.loads(messages.encode(reply)) == json.loads(example)
+    else:
+        assert messages.decode(example.encode()).__struct_config__.tag == type_
+
+
+def test_every_close_code_is_explained() -> None:
+    """The table of close codes names all of them."""
+    table = PROTOCOL.partition("| code |")[2]
+    assert {int(code) for code in re.findall(r"\b[14]\d{3}\b", table)} >= {code.value for code in codes.CloseCode}
+
+
+@pytest.mark.parametrize(
+    "document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    """Links and paths lead somewhere."""
+    text = document.read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    paths = re.findall(r"`((?:app|tests|docs|bench|deploy)/[\w./-]+\.\w+)`", text)
+    assert [link for link in links if not (document.parent / link).exists()] == []
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_architecture_names_every_module() -> None:
+    """The code map misses none and names none that is gone."""
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("| level |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`(\w+)`", table))
+    modules = {path.stem for path in (ROOT / "app").rglob("*.py")} | {path.name for path in (ROOT / "app").iterdir()}
+    assert {path.stem for path in (ROOT / "app").glob("*.py")} - {"__init__"} <= named
+    assert {path.stem for path in (ROOT / "app" / "backplane").glob("*.py")} - {"__init__"} <= named
+    assert {name for name in named if name not in modules and name not in ("scripts", "backplane")} == set()
