@@ -26,8 +26,7 @@ export function Banner({ chat }) {
             ${says(state, refusal)}
             ${state === "waiting" && html` <${Countdown} until=${retryAt} />`}
           </span>
-          ${state !== "connecting" && html`
-            <button type="button" class="small" onClick=${() => chat.connect()}>Try now</button>`}
+          <button type="button" class="small" aria-disabled=${state === "connecting"} onClick=${() => chat.connect()}>Try now</button>
         </div>`}
     </div>`;
 }

@@ -15,6 +15,10 @@ const FIRST_ROOM = "lobby";
 const PAGE = 50;
 /** How long to wait before asking again for history that could not be had. */
 const RETRY_SECONDS = 2;
+/** How long it may take until what came is drawn. */
+const SETTLE_SECONDS = 0.2;
+
+const after = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
 export class Chat {
   #store = new Store("localStorage");
@@ -82,6 +86,7 @@ export class Chat {
 
   send(room, text) {
     room.unreadAfter = null;
+    room.written += 1;
     this.client.send(room.name, text).catch(() => {}); // the row shows it
   }
 
@@ -101,9 +106,10 @@ export class Chat {
       const page = await this.client.history(room.name, { before: run.first, limit: PAGE });
       room.timeline.prepend(run, page);
       room.changed();
+      await after(SETTLE_SECONDS); // drawn by then, and not read out as news
     } catch (error) {
       // Not at once again: the log asks as soon as nothing is loading any more.
-      if (error.temporary) await new Promise((resolve) => setTimeout(resolve, 1000 * (error.retry || RETRY_SECONDS)));
+      if (error.temporary) await after(error.retry || RETRY_SECONDS);
       else run.more = false;
     } finally {
       room.loading.value = null;
@@ -197,6 +203,7 @@ export class Chat {
     if (!room) return;
     if (reply.fresh) room.timeline.start(reply);
     room.joined.value = true;
+    after(SETTLE_SECONDS).then(() => { room.settled.value = true; });
     room.members.value = reply.members ?? null;
     room.settle(this.client.rooms.get(reply.room).position.seq);
     if (this.#mark(room)?.epoch !== reply.epoch) this.#marks({ [room.name]: { epoch: reply.epoch, seq: reply.seq } });

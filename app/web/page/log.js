@@ -4,7 +4,7 @@
  */
 
 import { Component, createRef, html } from "../vendor/vendor.js";
-import { badge } from "./format.js";
+import { badge, dayName } from "./format.js";
 import { DownIcon, Mark } from "./icons.js";
 import { Day, Gap, Message, Unread } from "./message.js";
 import { rowsOf } from "./rows.js";
@@ -18,6 +18,7 @@ export class Log extends Component {
   #scroller = createRef();
   #content = createRef();
   #stuck = true;
+  #written = this.props.room.written;
   #anchor = null;
   #observer = new ResizeObserver(() => this.#settle());
 
@@ -38,9 +39,8 @@ export class Log extends Component {
   }
 
   componentDidUpdate() {
-    const mine = this.props.room.unsent.at(-1);
-    if (mine?.state === "pending" && mine.cid !== this.lastSent) {
-      this.lastSent = mine.cid;
+    if (this.#written !== this.props.room.written) {
+      this.#written = this.props.room.written;
       this.#stuck = true; // who writes wants to see it
     }
     this.#settle();
@@ -106,9 +106,10 @@ export class Log extends Component {
     const viewer = { user: chat.user.value, name: chat.name.value, own, unreadAfter };
     const rows = rowsOf(timeline, unsent, viewer);
     const below = room.below.value;
+    const quiet = !room.settled.value || Boolean(room.loading.value); // what is old is not news to be read out
     return html`
       <div class="log-frame">
-        <div class="log" role="log" tabindex="0" aria-label=${`Messages in ${room.name}`} aria-busy=${Boolean(room.loading.value)}
+        <div class="log" role="log" tabindex="0" aria-label=${`Messages in ${room.name}`} aria-live=${quiet ? "off" : "polite"}
           ref=${this.#scroller} onScroll=${this.#scrolled}>
           <div class="log-content" ref=${this.#content}>
             <${Top} room=${room} joined=${room.joined.value} more=${Boolean(timeline.top)} empty=${rows.length === 0} />
@@ -123,7 +124,7 @@ export class Log extends Component {
   #row(row) {
     const { chat, room } = this.props;
     switch (row.kind) {
-      case "day": return html`<${Day} key=${row.key} ts=${row.ts} />`;
+      case "day": return html`<${Day} key=${row.key} name=${dayName(row.ts)} />`;
       case "unread": return html`<${Unread} key=${row.key} />`;
       case "gap": return html`<${Gap} key=${row.key} row=${row} busy=${room.loading.value === row.run}
         onFill=${() => chat.older(room, row.run)} />`;

@@ -1,7 +1,7 @@
 /** The rows of the log. */
 
 import { Component, html } from "../vendor/vendor.js";
-import { clock, dayName, fullDate } from "./format.js";
+import { clock, fullDate } from "./format.js";
 import { AlertIcon, ClockIcon } from "./icons.js";
 import { Avatar, Name } from "./people.js";
 import { isEmoji, pieces } from "./text.js";
@@ -56,7 +56,7 @@ function reason(error) {
   }
 }
 
-export const Day = ({ ts }) => html`<div class="rule day"><span>${dayName(ts)}</span></div>`;
+export const Day = ({ name }) => html`<div class="rule day"><span>${name}</span></div>`;
 
 export const Unread = () => html`<div class="rule unread"><span>New</span></div>`;
 

@@ -14,10 +14,14 @@ export class RoomView {
     this.draft = draft;
     /** Where the viewer had read up to when the room was opened; null when all was read. */
     this.unreadAfter = null;
+    /** How many messages the viewer has written here. */
+    this.written = 0;
     /** Whether the viewer looks at the end of the log. */
     this.atEnd = true;
     this.version = signal(0);
     this.joined = signal(false);
+    /** Whether what the room had before is shown, so that what comes now is news. */
+    this.settled = signal(false);
     this.error = signal(null);
     this.members = signal(null);
     this.unread = signal(0);
