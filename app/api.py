@@ -24,6 +24,7 @@ from app.protocol.names import room_name
 
 WEB = Path(__file__).parent / "web"
 FEED_ROOM = "feed"
+READ = ("GET", "HEAD")
 
 SECURITY = {
     "content-security-policy": (
@@ -120,10 +121,10 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
     async def metrics(_request: Request) -> HTTPResponse:
         return HTTPResponse(exposition(parts.board), content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    app.add_route(livez, "/livez", name="livez")
-    app.add_route(readyz, "/readyz", name="readyz")
-    app.add_route(health, "/health", name="health")
-    app.add_route(metrics, "/metrics", name="metrics")
+    app.add_route(livez, "/livez", methods=READ, name="livez")
+    app.add_route(readyz, "/readyz", methods=READ, name="readyz")
+    app.add_route(health, "/health", methods=READ, name="health")
+    app.add_route(metrics, "/metrics", methods=READ, name="metrics")
 
 
 def _page(app: Sanic[Any, Any]) -> None:
@@ -138,10 +139,10 @@ def _page(app: Sanic[Any, Any]) -> None:
     async def client(_request: Request, path: str) -> HTTPResponse:
         return files.answer(f"client/{path}")
 
-    app.add_route(page, "/", name="page")
-    app.add_route(page, "/r/<room:path>", name="room_page")
-    app.add_route(file, "/web/<path:path>", name="file")
-    app.add_route(client, "/client/<path:path>", name="client")
+    app.add_route(page, "/", methods=READ, name="page")
+    app.add_route(page, "/r/<room:path>", methods=READ, name="room_page")
+    app.add_route(file, "/web/<path:path>", methods=READ, name="file")
+    app.add_route(client, "/client/<path:path>", methods=READ, name="client")
 
 
 class _Files:

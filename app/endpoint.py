@@ -14,7 +14,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from sanic import Request
+from sanic import Request, Sanic
+from sanic.application.state import ApplicationServerInfo
+from sanic.http.constants import HTTP
 from sanic.response import HTTPResponse
 from sanic.server.protocols.http_protocol import HttpProtocol
 from websockets.datastructures import Headers
@@ -46,6 +48,11 @@ class Protocol(HttpProtocol):
             self.transport = None
         else:
             super().close(timeout)
+
+
+def prepare(app: Sanic[Any, Any]) -> None:
+    """Tell a Sanic application what `run` would have told it: it serves HTTP/1 alone, so it offers nothing else."""
+    app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
 
 
 def upgrade(

@@ -29,7 +29,7 @@ from app.commands import Commands, Promises
 from app.config import Settings
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
-from app.endpoint import Protocol
+from app.endpoint import Protocol, prepare
 from app.errors import ParleyError
 from app.feed import FeedClient
 from app.hub import Hub
@@ -150,6 +150,7 @@ class Worker:
             reasons=self.lifecycle.reasons,
         )
         api.routes(app, parts)
+        prepare(app)
         return app
 
     async def run(self) -> None:
@@ -212,6 +213,8 @@ def main() -> None:
     order = msgspec.json.decode(sys.stdin.readline(), type=Order)
     settings, place = order.settings, order.place
     log.configure(settings.log_level, settings.log_format, node=settings.node_name, worker=place.number)
+    # Sanic would advise to use its debug mode, on every start at a terminal.
+    os.environ["SANIC_IGNORE_PRODUCTION_WARNING"] = "true"
     try:
         uvloop.run(serve(settings, place))
     except (ParleyError, hiredis.ReplyError) as error:

@@ -7,8 +7,10 @@ a pipe whose writing end is only here, so they stop when this process is gone, h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
+import resource
 import signal
 import socket
 import sys
@@ -56,11 +58,20 @@ def page_address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+def _raise_file_limit() -> None:
+    """Allow as many sockets as this process may allow itself; the workers inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # macOS names a hard limit that it does not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class Supervisor:
     """Starts, watches and stops everything that belongs to one server."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        _raise_file_limit()
         self._listener = listen(settings)
         self._board = Scoreboard.create(settings.worker_count)
         self._embedded = Embedded(data_path(settings)) if settings.embedded else None
@@ -173,10 +184,10 @@ class Supervisor:
                 _log.error("not all workers are ready", alive=self._board.alive(), expected=self._board.expected)
                 break
             await asyncio.sleep(0.05)
+        workers = "1 worker" if self._board.expected == 1 else f"{self._board.expected} workers"
         store = "an external Redis" if self._embedded is None else f"its own Valkey, data in {self._settings.data_dir}"
         print(
-            f"Parley {__version__} is ready: {page_address(self._listener)}\n"
-            f"{self._board.expected} workers, {store}. Ctrl-C stops it.",
+            f"Parley {__version__} is ready: {page_address(self._listener)}\n{workers}, {store}. Ctrl-C stops it.",
             flush=True,
         )
 
