@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.events import Batch, Position
-from app.room import HELD_BATCHES, RECENT_BYTES, RECENT_EVENTS, Room, Verdict
+from app.room import HELD_BATCHES, RECENT_BYTES, RECENT_EVENTS, STRETCHED_BYTES, Room, Verdict
 from tests.fakes.log import batch, event, events, mid, position
 
 
@@ -299,12 +299,11 @@ def test_recent_events_answer_a_resume() -> None:
 
 
 def test_recent_events_answer_a_fresh_join() -> None:
-    """The latest ones, if there are enough of them or these are all there ever were."""
+    """The latest ones, fewer where there are no more at hand."""
     room = at(5)
     room.receive(batch(6, 10))
     assert room.latest(3) == events(8, 10)
-    assert room.latest(5) == events(6, 10)
-    assert room.latest(6) is None
+    assert room.latest(5) == room.latest(6) == events(6, 10)
     assert room.latest(0) == []
     young = at(0)
     assert young.latest(50) == []
@@ -318,6 +317,16 @@ def test_mids_prove_a_position() -> None:
     room.receive(batch(6, 8))
     assert [room.mid_at(seq) for seq in range(4, 10)] == [None, None, "m6", "m7", "m8", None]
     assert (at(0).mid_at(0), Room("lobby").mid_at(0)) == ("", None)
+
+
+def test_the_place_before_the_first_event_is_proved_while_that_is_at_hand() -> None:
+    """Nothing was before it, so its mid is empty."""
+    room = at(0)
+    room.receive(batch(1, 3))
+    assert room.mid_at(0) == ""
+    later = at(1)
+    later.receive(batch(2, 3))
+    assert (later.mid_at(0), later.mid_at(1), later.mid_at(-1)) == (None, None, None)
 
 
 def test_answers_are_copies() -> None:
@@ -353,7 +362,7 @@ def test_recent_events_are_bounded_in_bytes() -> None:
         assert kept[-1:] == [payload]
     huge = event(100, text="x" * (RECENT_BYTES + 1))
     room.receive(Batch("e", 100, mid(99), mid(100), [huge]))
-    assert (room.after(100), room.after(99), room.latest(1), room.mid_at(100)) == ([], None, None, "m100")
+    assert (room.after(100), room.after(99), room.latest(1), room.mid_at(100)) == ([], None, [], "m100")
 
 
 def test_a_room_trimmed_of_large_events_still_knows_its_place() -> None:
@@ -363,6 +372,47 @@ def test_a_room_trimmed_of_large_events_still_knows_its_place() -> None:
     room.receive(Batch("e", 1, "", "m1", [huge]))
     assert room.receive(batch(1, 2)) is Verdict.DELIVER
     assert room.receive(batch(1, 1)) is Verdict.DUPLICATE
+
+
+# Reaching back
+
+
+def test_a_stretched_room_keeps_what_is_put_before() -> None:
+    """Older events join the recent ones, and newer ones do not push them out until the room shrinks."""
+    room = at(0)
+    for first in range(1, 2001, 50):
+        room.receive(batch(first, first + 49))
+    assert room.after(1000) is None
+    room.stretch()
+    room.prepend(events(1001, room.recent_first - 1))
+    for first in range(2001, 3001, 50):
+        room.receive(batch(first, first + 49))
+    assert room.after(1000) == events(1001, 3000)
+    assert room.mid_at(1001) == "m1001"
+    room.shrink()
+    assert room.after(1000) is None
+    assert RECENT_EVENTS >= len(room.latest(3000)) >= RECENT_EVENTS // 2
+    assert room.receive(batch(3001, 3001)) is Verdict.DELIVER
+
+
+@pytest.mark.parametrize("wrong", [[], events(1, 3), events(1, 5), events(7, 9)])
+def test_events_that_do_not_end_where_the_recent_ones_begin_are_left_out(wrong: list[bytes]) -> None:
+    """A hole or an overlap would be worse than a second read."""
+    room = at(4)
+    room.receive(batch(5, 8))
+    room.stretch()
+    room.prepend(wrong)
+    assert room.latest(100) == events(5, 8)
+
+
+def test_a_stretched_room_is_bounded_too() -> None:
+    """Over STRETCHED_BYTES it shrinks by itself."""
+    room = at(0)
+    room.stretch()
+    large = "x" * 500_000
+    for seq in range(1, 60):
+        room.receive(Batch("e", seq, mid(seq - 1), mid(seq), [event(seq, text=large)]))
+        assert sum(map(len, room.latest(100))) <= STRETCHED_BYTES
 
 
 # Settling

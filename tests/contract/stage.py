@@ -1,0 +1,166 @@
+"""What the broker's suite needs of an engine: brokers on it, and a look at what they did, past the brokers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
+from typing import Protocol
+
+from app.backplane import keys
+from app.backplane.broker import Broker
+from app.backplane.link import Address
+from app.backplane.pipeline import Pipeline
+from app.backplane.redis_broker import RedisBroker
+from app.errors import ParleyError
+from tests.contract.engines import witness
+from tests.fakes.broker import MemoryBroker, MemoryStore
+from tests.support import DEADLINE_SECONDS, until_async
+
+DAYS = 86400
+
+
+class Sent:
+    """A change that keeps its answers. `stored` calls come as tuples, `failed` ones as errors."""
+
+    _numbers = count(1)
+
+    def __init__(self, cid: str | None = None, sender: str = "u1/s1", text: str = "") -> None:
+        self.sender = sender
+        self.cid = f"c{next(self._numbers)}" if cid is None else cid
+        self.body = f',"cid":"{cid or self.cid}","text":"{text}"}}'.encode()
+        self.answers: list[tuple[int, str, int, bool] | ParleyError] = []
+        self._answered = asyncio.Event()
+
+    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
+        self.answers.append((seq, mid, ts, dup))
+        self._answered.set()
+
+    def failed(self, error: ParleyError) -> None:
+        self.answers.append(error)
+        self._answered.set()
+
+    async def answered(self) -> Sent:
+        """Wait for the first answer."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await self._answered.wait()
+        return self
+
+    async def through(self, broker: Broker, room: str) -> Sent:
+        """Publish, and wait for the answer."""
+        broker.publish(room, self)
+        return await self.answered()
+
+    @property
+    def confirmed(self) -> tuple[int, str, int, bool]:
+        """The one answer, which must be `stored`: seq, mid, ts, dup."""
+        (answer,) = self.answers
+        assert not isinstance(answer, ParleyError), repr(answer)
+        return answer
+
+    @property
+    def seq(self) -> int:
+        """The seq of the one answer."""
+        return self.confirmed[0]
+
+    @property
+    def dup(self) -> bool:
+        """Whether the one answer says duplicate."""
+        return self.confirmed[3]
+
+
+class Stage(Protocol):
+    """One engine."""
+
+    async def broker(self, kept_events: int = 10_000, kept_seconds: int = 30 * DAYS) -> Broker:
+        """A broker of its own, as of another worker."""
+
+    async def hear(self, room: str) -> list[bytes]:
+        """A list to which all publications of the room are added from now on."""
+
+    async def log(self, room: str) -> list[bytes]:
+        """The stored events."""
+
+    async def lose_meta(self, room: str) -> None:
+        """The room's position vanishes, its events and dedupe records stay behind."""
+
+
+class MemoryStage:
+    """The broker that unit tests use."""
+
+    def __init__(self) -> None:
+        self._store = MemoryStore()
+
+    async def broker(self, kept_events: int = 10_000, kept_seconds: int = 30 * DAYS) -> Broker:
+        return MemoryBroker(self._store, kept_events)
+
+    async def hear(self, room: str) -> list[bytes]:
+        heard: list[bytes] = []
+        self._store.listeners.append(lambda name, data: heard.append(data) if name == room else None)
+        return heard
+
+    async def log(self, room: str) -> list[bytes]:
+        return list(self._store.rooms[room].log)
+
+    async def lose_meta(self, room: str) -> None:
+        del self._store.rooms[room]
+
+
+class RedisStage:
+    """The real broker on a real engine."""
+
+    def __init__(self, url: str, stack: AsyncExitStack, seconds: float) -> None:
+        self.url = url
+        self._stack = stack
+        self._seconds = seconds
+
+    async def pipeline(self) -> Pipeline:
+        """A connected pipeline, kept up until the end of the test."""
+        pipeline = Pipeline(Address.parse(self.url), "parley-contract", self._seconds)
+        await self._stack.enter_async_context(running(pipeline.run()))
+        await until_async(lambda: pipeline.up, "the pipeline is connected")
+        return pipeline
+
+    async def broker(self, kept_events: int = 10_000, kept_seconds: int = 30 * DAYS) -> RedisBroker:
+        return RedisBroker(await self.pipeline(), kept_events, kept_seconds)
+
+    async def hear(self, room: str) -> list[bytes]:
+        import redis.asyncio
+
+        client = redis.asyncio.Redis.from_url(self.url)
+        self._stack.push_async_callback(client.aclose)
+        channel = client.pubsub()
+        self._stack.push_async_callback(channel.aclose)
+        await channel.subscribe(keys.events(room))
+        heard: list[bytes] = []
+
+        async def listen() -> None:
+            async for message in channel.listen():
+                heard.extend([message["data"]] if message["type"] == "message" else [])
+
+        await self._stack.enter_async_context(running(listen()))
+        await until_async(lambda: channel.subscribed, "the witness listens")
+        return heard
+
+    async def log(self, room: str) -> list[bytes]:
+        with witness(self.url) as client:
+            return client.lrange(keys.log(room), 0, -1)
+
+    async def lose_meta(self, room: str) -> None:
+        with witness(self.url) as client:
+            assert client.delete(keys.meta(room)) == 1
+
+
+@asynccontextmanager
+async def running(work: object) -> AsyncIterator[None]:
+    """Run a coroutine as a task; cancel it at the end, and fail if it failed."""
+    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
