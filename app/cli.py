@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from app import __version__, log
+from app import __version__, log, verify
 from app.config import PREFIX, Settings, flag, load
 from app.errors import StartError
 
@@ -31,12 +31,16 @@ def _parser() -> argparse.ArgumentParser:
         shown = "" if field.default == "" else f" (default: {field.default})"
         help_text = field.metadata["help"].replace("%", "%%") + shown
         serve.add_argument(flag(field.name), dest=field.name, metavar="VALUE", help=help_text)
+    verify.add_parser(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `parley` command."""
-    parsed = vars(_parser().parse_args(arguments))
+    namespace = _parser().parse_args(arguments)
+    if namespace.command == "verify":
+        sys.exit(verify.run(namespace))
+    parsed = vars(namespace)
     parsed.pop("command")
     sys.exit(_serve({name: value for name, value in parsed.items() if value is not None}))
 

@@ -1,0 +1,231 @@
+"""The clients of a run: they send at a rate, lose their connections, send again what is stored, and note everything."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.client import Ack, Client, ClientError, Closed, Refused, Tuning
+from app.client.link import Message
+from app.events import Position
+from app.verify.history import (
+    Acked,
+    ClientHistory,
+    Event,
+    Failed,
+    Hole,
+    Joined,
+    Repeat,
+    Resync,
+    RoomLog,
+    Seen,
+    Sent,
+    State,
+    short,
+)
+
+ROOMS_EACH = 2
+RESEND_SHARE = 0.03
+CUT_MEAN_SECONDS = 25.0
+WIDE = "\N{GRINNING FACE}"
+BURST_TEXT = 3900 * WIDE
+PAGE = 200
+WAITING_EACH = 50
+TUNING = Tuning(base_seconds=0.25, cap_seconds=2.0, connect_seconds=5.0, reply_seconds=8.0)
+BURST_TUNING = Tuning(base_seconds=0.25, cap_seconds=2.0, connect_seconds=5.0, reply_seconds=8.0, in_flight=32)
+
+
+class Participant:
+    """A client and its history. `positions` has the last seq handed on, by room."""
+
+    def __init__(self, urls: list[str], name: str, clock: Callable[[], float], tuning: Tuning = TUNING) -> None:
+        self.history = ClientHistory(name, ordered=tuning.in_flight == 1)
+        self.client = Client(urls, name=name, session=f"{name}-{secrets.token_hex(4)}", on=self._on, tuning=tuning)
+        self.rooms: list[str] = []
+        self.heard_at: dict[str, float] = {}
+        self.deliveries = 0
+        self._clock = clock
+        self._node = ""
+        self._sent: list[tuple[str, str, str]] = []
+        self._numbers = 0
+
+    async def enter(self, rooms: list[str]) -> None:
+        """Connect and join."""
+        await self.client.start()
+        self.history.user = self.client.user
+        self.rooms = rooms
+        for room in rooms:
+            await self.client.join(room)
+
+    async def say(self, room: str, text: str = "") -> Ack | None:
+        """Send a new text and note the outcome; the ack if there was one."""
+        self._numbers += 1
+        cid = f"{self.history.name}-{self._numbers}"
+        text = text or f"{cid} {secrets.token_hex(8)}"
+        self._sent.append((room, text, cid))
+        del self._sent[:-20]
+        return await self._send(room, text, cid)
+
+    async def say_again(self) -> None:
+        """Send something of the last minutes once more, with the cid it had: it must not appear twice."""
+        if self._sent:
+            room, text, cid = random.choice(self._sent)
+            await self._send(room, text, cid)
+
+    async def _send(self, room: str, text: str, cid: str) -> Ack | None:
+        note = self.history.records.append
+        note(Sent(self._clock(), room, cid, short(text)))
+        try:
+            ack = await self.client.send(room, text, cid)
+        except ClientError as error:
+            code = error.code if isinstance(error, Refused) else type(error).__name__
+            note(Failed(self._clock(), room, cid, not isinstance(error, Refused | Closed), code))
+            return None
+        note(Acked(self._clock(), room, cid, ack.seq, ack.mid, ack.dup))
+        return ack
+
+    def _on(self, kind: str, detail: Message) -> None:
+        note, now = self.history.records.append, self._clock()
+        match kind:
+            case "event":
+                self.deliveries += 1
+                self.heard_at[detail["room"]] = now
+                note(Seen(now, detail["room"], Event.of(detail)))
+            case "joined":
+                since = detail["since"]
+                events = [Event.of(event) for event in detail["messages"]]
+                at = since if since is None else Position(**since)
+                note(Joined(now, detail["room"], at, _position(detail), detail["recovered"], events))
+            case "resync":
+                events = [Event.of(event) for event in detail["messages"]]
+                note(Resync(now, detail["room"], _position(detail), detail["lost"], events))
+            case "repeat":
+                note(Repeat(now, detail["room"], Event.of(detail)))
+            case "hole":
+                note(Hole(now, detail["room"], Event.of(detail)))
+            case "welcome":
+                self._node = detail["node"]
+            case "state":
+                note(State(now, "", detail["state"], detail["code"], self._node))
+
+    @property
+    def there(self) -> bool:
+        """In all its rooms right now."""
+        rooms = self.client.rooms
+        return all(room in rooms and rooms[room].joined for room in self.rooms)
+
+    def heard_since(self, moment: float) -> bool:
+        """In all its rooms, and given an event of each since then."""
+        return self.there and all(self.heard_at.get(room, -1.0) > moment for room in self.rooms)
+
+
+def _position(account: Message) -> Position:
+    return Position(account["epoch"], account["seq"], account["mid"])
+
+
+@dataclass(slots=True)
+class Crew:
+    """All participants, and the traffic they make. `rate` is sends per second, of all together."""
+
+    urls: list[str]
+    rooms: list[str]
+    rate: float
+    dice: random.Random
+    begun: float = field(default_factory=time.monotonic)
+    members: list[Participant] = field(default_factory=list)
+    acked: int = 0
+    _sending: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def clock(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.begun
+
+    async def enter(self, count: int) -> None:
+        """Let so many clients in, each into ROOMS_EACH of the rooms."""
+        each = min(ROOMS_EACH, len(self.rooms))
+        for number in range(count):
+            member = Participant(self.urls, f"c{number:03}", self.clock)
+            self.members.append(member)
+            first = number % len(self.rooms)
+            await member.enter([self.rooms[(first + step) % len(self.rooms)] for step in range(each)])
+
+    async def talk(self) -> None:
+        """Send at the rate, from random clients into random rooms of theirs, until cancelled.
+
+        Falls silent where too much waits for its acknowledgement already.
+        """
+        due = time.monotonic()
+        while True:
+            due += self.dice.expovariate(self.rate)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due = max(due, time.monotonic() - 1.0)
+            if len(self._sending) < WAITING_EACH * len(self.members):
+                self._let(self.dice.choice(self.members))
+
+    def _let(self, member: Participant) -> None:
+        again = self.dice.random() < RESEND_SHARE
+        work = member.say_again() if again else self._say(member)
+        task = asyncio.create_task(work, name="say")
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _say(self, member: Participant) -> None:
+        if await member.say(self.dice.choice(member.rooms)) is not None:
+            self.acked += 1
+
+    async def stumble(self) -> None:
+        """Cut random clients' connections now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(self.dice.expovariate(len(self.members) / CUT_MEAN_SECONDS))
+            self.dice.choice(self.members).client.cut()
+
+    async def burst(self, url_of: Participant, room: str, sends: int) -> None:
+        """So many large texts into one room at once, 32 in flight."""
+        await asyncio.gather(*(url_of.say(room, f"{number} {BURST_TEXT}") for number in range(sends)))
+
+    async def settled(self, seconds: float) -> bool:
+        """Wait until no send is under way; False if that takes longer."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=seconds)
+        return not self._sending
+
+    def abandoned(self) -> list[str]:
+        """Who has sends under way."""
+        return [task.get_name() for task in self._sending]
+
+    async def leave(self) -> None:
+        """Everybody goes."""
+        await asyncio.gather(*(member.client.close() for member in self.members))
+        await self.settled(5.0)
+
+
+async def read_logs(urls: list[str], rooms: list[str]) -> dict[str, RoomLog]:
+    """The rooms' logs, read by page by a client that comes in fresh."""
+    logs: dict[str, RoomLog] = {}
+    async with Client(urls, name="auditor", tuning=TUNING) as auditor:
+        for room in rooms:
+            joined = await auditor.join(room, limit=1)
+            logs[room] = RoomLog(room, _position(joined), await _pages(auditor, room))
+            await auditor.leave(room)
+    return logs
+
+
+async def _pages(auditor: Client, room: str) -> list[Event]:
+    events: list[Event] = []
+    before: int | None = None
+    while True:
+        try:
+            page = await auditor.history(room, before=before, limit=PAGE)
+        except Refused as error:
+            if not error.temporary:
+                raise
+            await asyncio.sleep(error.retry or 0.2)
+            continue
+        events[:0] = [Event.of(message) for message in page["messages"]]
+        if not page["more"]:
+            return events
+        before = events[0].seq

@@ -1,0 +1,172 @@
+"""What a run showed: silences measured from the history, and the report in Markdown and as lines for the terminal."""
+
+from __future__ import annotations
+
+import platform
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
+from pathlib import Path
+
+from app import __version__
+from app.verify.checker import Verdict
+from app.verify.history import ClientHistory, FaultMark, History, Seen
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What a fault did to deliveries, in seconds. `back`: from the lifting until everybody was served again."""
+
+    fault: FaultMark
+    nobody: float
+    worst_client: float
+    back: float | None
+
+
+@dataclass(slots=True)
+class Run:
+    """All there is to report about a run."""
+
+    command: str
+    stack: str
+    seed: int
+    clients: int
+    rooms: int
+    rate: float
+    history: History
+    verdict: Verdict
+    problems: list[str] = field(default_factory=list)
+    redis: str = "unknown"
+
+    @property
+    def tested(self) -> bool:
+        """Whether there was enough to judge."""
+        return not self.problems
+
+    @property
+    def code(self) -> int:
+        """0 every promise kept, 1 a violation, 2 nothing was tested."""
+        if self.verdict.violations:
+            return 1
+        return 0 if self.tested else 2
+
+    @property
+    def line(self) -> str:
+        """The verdict in one line."""
+        verdict = self.verdict
+        if verdict.violations:
+            return f"FAILED: {len(verdict.violations)} violations in {verdict.acked} acknowledged events"
+        if not self.tested:
+            return f"NOTHING PROVED: {'; '.join(self.problems)}"
+        took = sum(fault.took for fault in self.history.faults)
+        return (
+            f"PASSED: {verdict.acked} acknowledged events, {verdict.deliveries} deliveries, "
+            f"{took} faults, 0 violations"
+        )
+
+
+def deliveries(client: ClientHistory) -> list[float]:
+    """When a client was handed events, in order."""
+    return [record.at for record in client.records if isinstance(record, Seen)]
+
+
+def longest_silence(times: list[float], begin: float, end: float) -> float:
+    """The longest time without a delivery between two moments; `times` is sorted."""
+    inside = times[bisect_right(times, begin) : bisect_right(times, end)]
+    moments = [begin, *inside, end]
+    return max(after - before for before, after in pairwise(moments))
+
+
+def silences(history: History) -> list[Silence]:
+    """Per fault, from its beginning until everybody was served again."""
+    each = [times for client in history.clients if (times := deliveries(client))]
+    everybody = sorted(moment for times in each for moment in times)
+    found = []
+    for fault in history.faults:
+        end = fault.back if fault.back is not None else history.ended
+        worst = max((longest_silence(times, fault.begun, end) for times in each if times[0] < fault.begun), default=0.0)
+        back = None if fault.back is None else fault.back - fault.lifted
+        found.append(Silence(fault, longest_silence(everybody, fault.begun, end), worst, back))
+    return found
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def markdown(run: Run) -> str:
+    """The report."""
+    verdict = run.verdict
+    lines = [
+        "# Verification report",
+        "",
+        f"**{run.line}**",
+        "",
+        "| what | value |",
+        "|---|---|",
+        f"| command | `{run.command}` |",
+        f"| stack | {run.stack} |",
+        f"| versions | parley {__version__}, {run.redis}, Python {platform.python_version()}, "
+        f"websockets {_installed('websockets')}, sanic {_installed('sanic')} |",
+        f"| seed | {run.seed} |",
+        f"| clients, rooms | {run.clients}, {run.rooms} |",
+        f"| sends per second asked for | {run.rate:g} |",
+        f"| duration | {run.history.ended:.1f} s |",
+        f"| sends | {verdict.sends}, of these {verdict.acked} acknowledged, {verdict.refused} refused, "
+        f"{verdict.unknown} with unknown outcome |",
+        f"| sent again on purpose | {verdict.resent} |",
+        f"| acknowledged as duplicates | {verdict.duplicates} |",
+        f"| events handed on | {verdict.deliveries} |",
+        f"| repeats dropped by clients | {verdict.repeats} |",
+        f"| joins that recovered | {verdict.resumed} |",
+        f"| gaps told (`recovered:false`, `resync`) | {verdict.gaps_told} |",
+        "",
+        "## Faults",
+        "",
+        "Silence is the longest time without a delivery from the injection until everybody was served again: to "
+        "anybody, and to the worst single client. Back is the time from the end of the cause until every client "
+        "was in all its rooms and had been given a new event in each.",
+        "",
+        "| at s | fault | took effect | cause lasted s | silence s | worst client s | back s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for silence in silences(run.history):
+        fault = silence.fault
+        back = "not in time" if silence.back is None else f"{silence.back:.2f}"
+        took = f"yes: {fault.effect}" if fault.took else f"**no**: {fault.effect}"
+        lines.append(
+            f"| {fault.begun:.1f} | {fault.name} | {took} | {fault.lifted - fault.begun:.2f} "
+            f"| {silence.nobody:.2f} | {silence.worst_client:.2f} | {back} |"
+        )
+    lines += ["", "## Violations", ""]
+    lines += [f"- {violation}" for violation in verdict.violations] or ["None."]
+    lines += ["", *[f"Not tested: {problem}" for problem in run.problems]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def terminal(run: Run) -> str:
+    """The verdict with its evidence, for people at a terminal."""
+    lines = [f"  {'fault':14} {'silence':>8} {'worst client':>13} {'back after':>11}"] if run.history.faults else []
+    for silence in silences(run.history):
+        back = "not in time" if silence.back is None else f"{silence.back:.2f} s"
+        took = "" if silence.fault.took else f"  did not take: {silence.fault.effect}"
+        lines.append(
+            f"  {silence.fault.name:14} {silence.nobody:6.2f} s {silence.worst_client:11.2f} s {back:>11}{took}"
+        )
+    violations = run.verdict.violations
+    lines += [str(violation) for violation in violations[:SHOWN]]
+    if len(violations) > SHOWN:
+        lines.append(f"... and {len(violations) - SHOWN} more")
+    return "\n".join([*lines, run.line])
+
+
+def save(run: Run, directory: Path) -> None:
+    """Write the report beside the history."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "report.md").write_text(markdown(run))
