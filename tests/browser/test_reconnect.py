@@ -34,6 +34,7 @@ async def burst(url: str, room: str, texts: list[str]) -> None:
         ]
         for number in asked:
             assert (await peer.reply(number))["type"] == "ack"
+    assert await peer.texts(len(texts)) == texts
     await peer.close()
 
 
