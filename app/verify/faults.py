@@ -18,8 +18,9 @@ REPLACED_SECONDS = 60.0
 BACK_SECONDS = 30.0
 PAUSE_MS = 3000
 FREEZE_SECONDS = 4.0
-BURST_SENDS = 64
-BURSTS_MAX = 5
+BURST_SENDS = 48
+STAND_STILL_SECONDS = 0.3
+LIMIT = "client-output-buffer-limit"
 
 
 class NotTaken(Exception):
@@ -160,28 +161,37 @@ async def cut_clients(scene: Scene) -> str:
 
 async def tiny_buffer(scene: Scene) -> str:
     """Redis allows its subscribers almost no output buffer, then comes a burst of large texts."""
-    limit = "client-output-buffer-limit"
     stack, crew = scene.stack, scene.crew
-    found = await stack.redis("CONFIG", "GET", limit)
-    before = _words(found)[-1]
+    before = _words(await stack.redis("CONFIG", "GET", LIMIT))[-1]
     cut = await _cut_for_output(stack)
     loud = Participant(crew.urls, f"burst{len(crew.members):03}", crew.clock, BURST_TUNING)
     room = crew.dice.choice(crew.rooms)
-    await stack.redis("CONFIG", "SET", limit, "pubsub 32kb 16kb 1")
+    await loud.enter([room])
+    crew.members.append(loud)
+    await stack.redis("CONFIG", "SET", LIMIT, "pubsub 32kb 16kb 1")
     try:
-        await loud.enter([room])
-        crew.members.append(loud)
-        for _ in range(BURSTS_MAX):
-            await crew.burst(loud, room, BURST_SENDS)
-            if await _cut_for_output(stack) > cut:
-                break
+        await _burst(scene, loud, room)
     finally:
-        await stack.redis("CONFIG", "SET", limit, before)
+        await stack.redis("CONFIG", "SET", LIMIT, before)
         scene.lifted()
     now = await _cut_for_output(stack)
     if now == cut:
         raise NotTaken("no subscriber had so much to read that Redis cut it")
     return f"{now - cut} subscribers cut for their output buffer"
+
+
+async def _burst(scene: Scene, loud: Participant, room: str) -> None:
+    """The workers stand still while the texts arrive, so that they publish many of them at once."""
+    workers = await scene.stack.workers()
+    for worker in workers:
+        await scene.stack.signal_worker(worker, signal.SIGSTOP)
+    try:
+        burst = asyncio.create_task(scene.crew.burst(loud, room, BURST_SENDS), name="burst")
+        await asyncio.sleep(STAND_STILL_SECONDS)
+    finally:
+        for worker in workers:
+            await scene.stack.signal_worker(worker, signal.SIGCONT)
+    await burst
 
 
 async def script_flush(scene: Scene) -> str:

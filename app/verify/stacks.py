@@ -136,14 +136,37 @@ class Remote:
         raise Unsupported("its Redis is out of reach")
 
 
-class Served:
+class OwnRedis:
+    """The handles on an embedded Valkey, all read from its data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    async def redis_process(self) -> str:
+        """Its process id, from the file it writes."""
+        return (self._data / "valkey" / "valkey.pid").read_text().strip()
+
+    async def signal_redis(self, number: signal.Signals) -> None:
+        """Send a signal to it."""
+        os.kill(int(await self.redis_process()), number)
+
+    async def redis(self, *command: str) -> Any:
+        """One command over a connection of its own. Raises redis.RedisError."""
+        lines = (self._data / "valkey" / "valkey.conf").read_text().splitlines()
+        settings = dict(line.split(" ", 1) for line in lines if " " in line)
+        port, password = int(settings["port"]), settings["requirepass"]
+        async with Redis(host="127.0.0.1", port=port, password=password, socket_timeout=5) as link:
+            return await link.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+class Served(OwnRedis):
     """`parley serve` with its embedded Valkey, in a temporary data directory, as child processes."""
 
     def __init__(self, workers: int, log: Path | None = None) -> None:
         self.urls: list[str] = []
         self.description = f"parley serve, {workers} workers, embedded Valkey"
         self._workers = workers
-        self._data = Path(tempfile.mkdtemp(prefix="parley-verify-"))
+        super().__init__(Path(tempfile.mkdtemp(prefix="parley-verify-")))
         self._log = log or self._data / "server.log"
         self._process: asyncio.subprocess.Process | None = None
 
@@ -206,19 +229,3 @@ class Served:
     async def signal_worker(self, worker: str, number: signal.Signals) -> None:
         """Send a signal to a worker's process."""
         os.kill(int(worker), number)
-
-    async def signal_redis(self, number: signal.Signals) -> None:
-        """Send a signal to the embedded Valkey."""
-        os.kill(int(await self.redis_process()), number)
-
-    async def redis_process(self) -> str:
-        """Its process id, from the file it writes."""
-        return (self._data / "valkey" / "valkey.pid").read_text().strip()
-
-    async def redis(self, *command: str) -> Any:
-        """One command over a connection of its own. Raises redis.RedisError."""
-        lines = (self._data / "valkey" / "valkey.conf").read_text().splitlines()
-        settings = dict(line.split(" ", 1) for line in lines if " " in line)
-        port, password = int(settings["port"]), settings["requirepass"]
-        async with Redis(host="127.0.0.1", port=port, password=password, socket_timeout=5) as link:
-            return await link.execute_command(*command)  # type: ignore[no-untyped-call]
