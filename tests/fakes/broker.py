@@ -133,6 +133,7 @@ class MemoryBroker:
         start = max(len(room.log) - limit, 0) if first is None else max(first - room.oldest, 0)
         proved = position is not None and position.epoch == room.epoch and position.mid == room.mid_at(position.seq)
         page = Page(Position(room.epoch, room.seq, room.mid), room.oldest, proved, room.log[start : start + limit])
-        # The answer is made; it arrives when the gate is open.
+        # The answer is made; it arrives later, when the gate is open.
+        await asyncio.sleep(0)
         await self.gate.wait()
         return page

@@ -1,0 +1,138 @@
+"""A worker without Redis, sockets or time: the real parts between connection and broker, on fakes at both ends."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from typing import Any
+
+from app.auth import Guests
+from app.commands import Commands, Promises
+from app.connection import Connection, Connections
+from app.deadlines import Deadlines
+from app.hub import Hub
+from app.member import Member
+from app.metrics import Counters
+from app.outbox import OutboxLimits, OutboxPool
+from app.reader import Reader
+from app.relay import Relay
+from app.tasks import Tasks
+from tests.fakes.broker import MemoryBroker, MemoryStore
+from tests.fakes.loop import Clock
+from tests.fakes.subscriber import MemorySubscriber
+from tests.fakes.transport import Transport
+from tests.fakes.wire import TEXT, close_code, frame, parse
+from tests.support import until_async
+
+SECRET = "a secret of at least thirty-two characters"
+PROMISES = Promises(
+    node="n1",
+    text_chars=100,
+    frame_bytes=65536,
+    rooms=5,
+    unacked=32,
+    ping_seconds=25,
+    resume_events=300,
+)
+
+
+class Worker:
+    """Wired as app/server.py does it. Several may share a store."""
+
+    def __init__(self, store: MemoryStore | None = None, promises: Promises = PROMISES) -> None:
+        loop = asyncio.get_running_loop()
+        self.store = store or MemoryStore()
+        self.clock = Clock()
+        self.deadlines = Deadlines(self.clock)
+        self.counters = Counters()
+        self.tasks = Tasks()
+        self.connections = Connections(loop, OutboxPool(loop, self.deadlines, OutboxLimits()), promises.frame_bytes)
+        self.broker = MemoryBroker(self.store)
+        self.subscriber = MemorySubscriber(self.store)
+        self.reader = Reader(self.broker, self.counters)
+        self.hub = Hub(self.subscriber, self.deadlines, self.reader)  # type: ignore[arg-type]
+        self.relay = Relay(self.hub, self.reader, self.broker, self.counters)
+        self.subscriber.on_messages = self.relay.deliver
+        self.subscriber.on_again = self.relay.subscribed_again
+        guests = Guests(SECRET)
+        self.commands = Commands(self.hub, self.broker, guests, self.tasks, self.deadlines, self.counters, promises)
+
+    def later(self, seconds: float) -> None:
+        """Time passes, and what is due happens."""
+        self.clock.pass_(seconds)
+        self.deadlines.sweep()
+
+    def connect(self) -> Visitor:
+        """A websocket that has said nothing yet."""
+        return Visitor(self)
+
+    async def visitor(self, name: str = "Ada", **hello: Any) -> Visitor:
+        """A websocket that has said hello."""
+        visitor = self.connect()
+        assert (await visitor.ask("hello", name=name, **hello))["type"] == "welcome"
+        return visitor
+
+    async def idle(self) -> None:
+        """Wait until no request is being carried out."""
+        await until_async(lambda: not len(self.tasks), "all requests are carried out")
+
+
+class Visitor:
+    """A client of a worker: what it sends goes in as frames, what it is sent is read back from frames."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.transport = Transport(asyncio.get_running_loop())  # type: ignore[arg-type]
+        self.connection = Connection(self.transport, worker.connections)
+        self.member = Member(self.connection, worker.commands.next_conn(), worker.commands)
+        self.transport.set_protocol(self.connection)
+        self.connection.receiver = self.member
+        worker.commands.greet(self.member)
+        self._ids = itertools.count(1)
+
+    def say(self, type_: str, **fields: Any) -> int:
+        """Send a request; its id."""
+        number = next(self._ids)
+        self.raw(json.dumps({"type": type_, "id": number, **fields}).encode())
+        return number
+
+    def raw(self, payload: bytes) -> None:
+        """Send a text frame."""
+        self.transport.receive(frame(TEXT, payload))
+
+    async def ask(self, type_: str, **fields: Any) -> dict[str, Any]:
+        """Send a request and wait for its reply."""
+        return await self.reply(self.say(type_, **fields))
+
+    async def reply(self, number: int) -> dict[str, Any]:
+        """The reply to a request."""
+        found: list[dict[str, Any]] = await until_async(
+            lambda: [message for message in self.heard if message.get("id") == number], f"reply {number}"
+        )
+        assert len(found) == 1
+        return found[0]
+
+    @property
+    def heard(self) -> list[dict[str, Any]]:
+        """Every JSON message sent to this client so far."""
+        return [json.loads(bytes(one.data)) for one in parse(self.transport.sent) if one.opcode == TEXT]
+
+    @property
+    def pushes(self) -> list[dict[str, Any]]:
+        """Those that answer no request."""
+        return [message for message in self.heard if "id" not in message]
+
+    @property
+    def seqs(self) -> list[int]:
+        """Seqs of the events pushed."""
+        return [message["seq"] for message in self.pushes if message["type"] == "message"]
+
+    @property
+    def code(self) -> int | None:
+        """The close code sent."""
+        return close_code(self.transport.sent)
+
+    def vanish(self) -> None:
+        """The connection is lost."""
+        self.transport.abort()
