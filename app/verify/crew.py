@@ -137,6 +137,7 @@ class Crew:
     dice: random.Random
     begun: float = field(default_factory=time.monotonic)
     members: list[Participant] = field(default_factory=list)
+    loud: list[Participant] = field(default_factory=list)
     acked: int = 0
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -183,9 +184,19 @@ class Crew:
             await asyncio.sleep(self.dice.expovariate(len(self.members) / CUT_MEAN_SECONDS))
             self.dice.choice(self.members).client.cut()
 
-    async def burst(self, url_of: Participant, room: str, sends: int) -> None:
-        """So many large texts into one room at once, 32 in flight."""
-        await asyncio.gather(*(url_of.say(room, f"{number} {BURST_TEXT}") for number in range(sends)))
+    async def enter_loud(self, count: int) -> None:
+        """Let in members who all share one room, for bursts; they send many at once, so their order is not promised."""
+        room = self.dice.choice(self.rooms)
+        for number in range(count):
+            member = Participant(self.urls, f"loud{number}", self.clock, BURST_TUNING)
+            self.members.append(member)
+            self.loud.append(member)
+            await member.enter([room])
+
+    async def burst(self, sends: int) -> None:
+        """So many large texts from each of the loud at once."""
+        texts = [f"{number} {BURST_TEXT}" for number in range(sends)]
+        await asyncio.gather(*(member.say(member.rooms[0], text) for member in self.loud for text in texts))
 
     async def settled(self, seconds: float) -> bool:
         """Wait until no send is under way; False if that takes longer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from app.verify.crew import BURST_TUNING, Crew, Participant
+from app.verify.crew import Crew
 from app.verify.history import FaultMark
 from app.verify.stacks import POLL_SECONDS, Stack, Unsupported
 
@@ -18,7 +19,8 @@ REPLACED_SECONDS = 60.0
 BACK_SECONDS = 30.0
 PAUSE_MS = 3000
 FREEZE_SECONDS = 4.0
-BURST_SENDS = 48
+LOUD_CLIENTS = 8
+BURST_SENDS = 6
 STAND_STILL_SECONDS = 0.3
 LIMIT = "client-output-buffer-limit"
 
@@ -164,13 +166,11 @@ async def tiny_buffer(scene: Scene) -> str:
     stack, crew = scene.stack, scene.crew
     before = _words(await stack.redis("CONFIG", "GET", LIMIT))[-1]
     cut = await _cut_for_output(stack)
-    loud = Participant(crew.urls, f"burst{len(crew.members):03}", crew.clock, BURST_TUNING)
-    room = crew.dice.choice(crew.rooms)
-    await loud.enter([room])
-    crew.members.append(loud)
+    if not crew.loud:
+        await crew.enter_loud(LOUD_CLIENTS)
     await stack.redis("CONFIG", "SET", LIMIT, "pubsub 32kb 16kb 1")
     try:
-        await _burst(scene, loud, room)
+        await _burst(scene)
     finally:
         await stack.redis("CONFIG", "SET", LIMIT, before)
         scene.lifted()
@@ -180,17 +180,18 @@ async def tiny_buffer(scene: Scene) -> str:
     return f"{now - cut} subscribers cut for their output buffer"
 
 
-async def _burst(scene: Scene, loud: Participant, room: str) -> None:
+async def _burst(scene: Scene) -> None:
     """The workers stand still while the texts arrive, so that they publish many of them at once."""
     workers = await scene.stack.workers()
     for worker in workers:
         await scene.stack.signal_worker(worker, signal.SIGSTOP)
     try:
-        burst = asyncio.create_task(scene.crew.burst(loud, room, BURST_SENDS), name="burst")
+        burst = asyncio.create_task(scene.crew.burst(BURST_SENDS), name="burst")
         await asyncio.sleep(STAND_STILL_SECONDS)
     finally:
         for worker in workers:
-            await scene.stack.signal_worker(worker, signal.SIGCONT)
+            with contextlib.suppress(OSError):  # killed meanwhile by somebody else; the others must go on
+                await scene.stack.signal_worker(worker, signal.SIGCONT)
     await burst
 
 

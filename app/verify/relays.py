@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
@@ -12,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from app.embedded import Embedded
-from app.verify.stacks import POLL_SECONDS, START_SECONDS, OwnRedis, StackError, fetch, page_of
+from app.verify.stacks import POLL_SECONDS, START_SECONDS, OwnRedis, StackError, fetch, kill, page_of
 
 
 class Relays(OwnRedis):
@@ -74,7 +73,7 @@ class Relays(OwnRedis):
 
     async def signal_worker(self, worker: str, number: signal.Signals) -> None:
         """Send a signal to a relay."""
-        os.kill(int(worker), number)
+        kill(worker, number)
 
 
 def _free_port() -> int:

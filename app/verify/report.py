@@ -10,10 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from app import __version__
-from app.verify.checker import Verdict
+from app.verify.checker import Verdict, Violation
 from app.verify.history import ClientHistory, FaultMark, History, Seen
 
-SHOWN = 20
+SHOWN_OF_RULE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,14 @@ def silences(history: History) -> list[Silence]:
     return found
 
 
+def by_rule(verdict: Verdict) -> dict[str, list[Violation]]:
+    """The violations, those of a rule together."""
+    found: dict[str, list[Violation]] = {}
+    for violation in verdict.violations:
+        found.setdefault(violation.rule, []).append(violation)
+    return found
+
+
 def _installed(package: str) -> str:
     try:
         return version(package)
@@ -159,10 +167,10 @@ def terminal(run: Run) -> str:
         lines.append(
             f"  {silence.fault.name:14} {silence.nobody:6.2f} s {silence.worst_client:11.2f} s {back:>11}{took}"
         )
-    violations = run.verdict.violations
-    lines += [str(violation) for violation in violations[:SHOWN]]
-    if len(violations) > SHOWN:
-        lines.append(f"... and {len(violations) - SHOWN} more")
+    for rule, found in by_rule(run.verdict).items():
+        lines += [str(violation) for violation in found[:SHOWN_OF_RULE]]
+        if len(found) > SHOWN_OF_RULE:
+            lines.append(f"[{rule}] ... and {len(found) - SHOWN_OF_RULE} more")
     return "\n".join([*lines, run.line])
 
 

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,6 +74,13 @@ def fetch(url: str) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+def kill(pid: str, number: signal.Signals) -> None:
+    """Send a signal to one process, never to a group of them. Raises OSError if there is no such process."""
+    if int(pid) <= 1:
+        raise ProcessLookupError(f"{pid} is no process of ours")
+    os.kill(int(pid), number)
 
 
 def page_of(url: str, path: str) -> str:
@@ -148,7 +156,7 @@ class OwnRedis:
 
     async def signal_redis(self, number: signal.Signals) -> None:
         """Send a signal to it."""
-        os.kill(int(await self.redis_process()), number)
+        kill(await self.redis_process(), number)
 
     async def redis(self, *command: str) -> Any:
         """One command over a connection of its own. Raises redis.RedisError."""
@@ -228,4 +236,4 @@ class Served(OwnRedis):
 
     async def signal_worker(self, worker: str, number: signal.Signals) -> None:
         """Send a signal to a worker's process."""
-        os.kill(int(worker), number)
+        kill(worker, number)
