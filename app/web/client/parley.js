@@ -241,6 +241,8 @@ export class Parley extends Emitter {
       if (!this.#rooms.receive(message)) this.#connection.cut();
       return;
     }
+    // The server's heartbeat is the occasion to measure again, for whoever looks at the figure.
+    if (message.type === "ping" && globalThis.document?.visibilityState === "visible") this.ping();
     if (message.type === "going-away") this.#connection.leaveIn(message.after);
     else if (message.type === "resync") this.#rooms.resync(message);
     this.emit(message.type, message);
