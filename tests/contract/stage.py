@@ -29,7 +29,7 @@ class Sent:
     def __init__(self, cid: str | None = None, sender: str = "u1/s1", text: str = "") -> None:
         self.sender = sender
         self.cid = f"c{next(self._numbers)}" if cid is None else cid
-        self.body = f',"cid":"{cid or self.cid}","text":"{text}"}}'.encode()
+        self.body = f',"type":"message","cid":"{self.cid}","text":"{text}"}}'.encode()
         self.answers: list[tuple[int, str, int, bool] | ParleyError] = []
         self._answered = asyncio.Event()
 

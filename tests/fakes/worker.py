@@ -7,6 +7,11 @@ import itertools
 import json
 from typing import Any
 
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.uri import parse_uri
+
 from app.auth import Guests
 from app.commands import Commands, Promises
 from app.connection import Connection, Connections
@@ -22,8 +27,8 @@ from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.loop import Clock
 from tests.fakes.subscriber import MemorySubscriber
 from tests.fakes.transport import Transport
-from tests.fakes.wire import TEXT, close_code, frame, parse
-from tests.support import until_async
+from tests.fakes.wire import TEXT, close_code, frame
+from tests.support import DEADLINE_SECONDS, until_async
 
 SECRET = "a secret of at least thirty-two characters"
 PROMISES = Promises(
@@ -90,6 +95,9 @@ class Visitor:
         self.connection.receiver = self.member
         worker.commands.greet(self.member)
         self._ids = itertools.count(1)
+        self._client = ClientProtocol(parse_uri("ws://localhost/"), state=OPEN, max_size=None)
+        self._read = 0
+        self._heard: list[dict[str, Any]] = []
 
     def say(self, type_: str, **fields: Any) -> int:
         """Send a request; its id."""
@@ -107,16 +115,23 @@ class Visitor:
 
     async def reply(self, number: int) -> dict[str, Any]:
         """The reply to a request."""
-        found: list[dict[str, Any]] = await until_async(
-            lambda: [message for message in self.heard if message.get("id") == number], f"reply {number}"
-        )
-        assert len(found) == 1
-        return found[0]
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                for message in self.heard:
+                    if message.get("id") == number:
+                        return message
+                await asyncio.sleep(0)
 
     @property
     def heard(self) -> list[dict[str, Any]]:
         """Every JSON message sent to this client so far."""
-        return [json.loads(bytes(one.data)) for one in parse(self.transport.sent) if one.opcode == TEXT]
+        fresh, self._read = self.transport.sent[self._read :], len(self.transport.sent)
+        self._client.receive_data(bytes(fresh))
+        assert self._client.parser_exc is None
+        for event in self._client.events_received():
+            if isinstance(event, Frame) and event.opcode is Opcode.TEXT:
+                self._heard.append(json.loads(bytes(event.data)))
+        return self._heard
 
     @property
     def pushes(self) -> list[dict[str, Any]]:
