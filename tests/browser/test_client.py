@@ -121,6 +121,32 @@ async def test_catching_up_never_hides_a_hole(
     assert found["position"] == {"epoch": reply.get("epoch", "e"), "seq": reply["seq"], "mid": reply["mid"]}
 
 
+async def test_rows_are_grouped_by_author_and_day(blank: Visitor) -> None:
+    """A day is named once; an author is, unless the same one goes on within five minutes and nothing stands between."""
+    rows = await run(
+        blank,
+        """async () => {
+            const { Timeline } = await import("/web/page/timeline.js");
+            const { rowsOf } = await import("/web/page/rows.js");
+            const noon = new Date(2025, 5, 1, 12).getTime();
+            const said = (seq, user, minutes) => ({
+                type: "message", seq, mid: "m" + seq, user, name: user, text: "t" + seq, ts: noon + minutes * 60_000,
+            });
+            const timeline = new Timeline();
+            timeline.start({ epoch: "e", seq: 4, messages: [
+                said(1, "bob", 0), said(2, "bob", 4), said(3, "bob", 10), said(4, "ada", 11)] });
+            timeline.gap({ epoch: "e", upto: 7 });
+            timeline.push(said(8, "ada", 12));
+            timeline.push(said(9, "bob", 13));
+            timeline.push(said(10, "bob", 24 * 60));
+            const viewer = { user: "ada", name: "ada", own: new Set(), unreadAfter: 8 };
+            const shown = row => row.kind === "message" ? row.text + (row.head ? "!" : "") : row.kind;
+            return rowsOf(timeline, [], viewer).map(shown);
+        }""",
+    )
+    assert rows == ["day", "t1!", "t2", "t3!", "t4!", "gap", "t8!", "unread", "t9!", "day", "t10!"]
+
+
 async def test_only_what_cannot_appear_twice_is_sent_again(blank: Visitor) -> None:
     """Untried; or tried lately by the same user; or old, in a room resumed without a hole."""
     may = await run(

@@ -10,15 +10,20 @@ const GROUP_MS = 5 * 60 * 1000;
  */
 export function rowsOf(timeline, unsent, { user, name, own, unreadAfter }) {
   const rows = [];
-  let previous = null;
+  let day = "";
+  let previous = null; // the message that the next one may follow without naming its author again
   let marked = unreadAfter === null;
 
   const add = (row) => {
-    const day = new Date(row.ts).toDateString();
-    if (day !== previous?.day) rows.push({ kind: "day", key: `day ${day} ${row.key}`, ts: row.ts });
-    const follows = previous?.day === day && previous.user === row.user && row.ts - previous.ts < GROUP_MS;
+    const today = new Date(row.ts).toDateString();
+    if (today !== day) {
+      rows.push({ kind: "day", key: `day ${today} ${row.key}`, ts: row.ts });
+      day = today;
+      previous = null;
+    }
+    const follows = previous?.user === row.user && row.ts - previous.ts < GROUP_MS;
     rows.push({ ...row, kind: "message", head: !follows });
-    previous = { day, user: row.user, ts: row.ts };
+    previous = row;
   };
 
   timeline.runs.forEach((run, index) => {
