@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 from urllib.request import urlopen
@@ -161,3 +162,10 @@ async def test_the_page_s_own_files_are_whole(replicas: tuple[str, str]) -> None
         kind, body = await asyncio.to_thread(get, path)
         assert kind == wanted, path
         assert body
+
+
+async def test_the_bundle_is_the_one_its_readme_describes() -> None:
+    """The hash in the README is that of the file, so nothing in it was changed by hand."""
+    vendor = WEB / "vendor"
+    digest = hashlib.sha256((vendor / "vendor.js").read_bytes()).hexdigest()
+    assert f"`{digest}`" in (vendor / "README.md").read_text()
