@@ -1,0 +1,186 @@
+"""How the broker batches: one call per room and turn, bounded, each change answered once. Redis is played."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import hiredis
+import pytest
+
+from app.backplane import redis_broker
+from app.backplane.redis_broker import CHANGES_AT_ONCE, RedisBroker
+from app.errors import NotConfirmed, Unavailable
+from tests.contract.stage import Sent
+
+
+class Script:
+    """A script by name."""
+
+    def __init__(self, name: str) -> None:
+        self.sha, self.source = f"{name} sha", f"{name} source"
+
+
+class HeldPipeline:
+    """Keeps what is posted; a test answers it."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.posted: list[tuple[tuple[Any, ...], Any]] = []
+        self.publish, self.read = Script("publish"), Script("read")
+
+    def post(self, command: tuple[Any, ...], answer: Any) -> None:
+        if not self.up:
+            raise Unavailable("Redis cannot be reached")
+        self.posted.append((command, answer))
+
+    def bodies(self, number: int) -> list[bytes]:
+        """The bodies in a posted call."""
+        return [word for word in self.posted[number][0] if isinstance(word, bytes) and word.startswith(b',"type"')]
+
+
+@pytest.fixture
+def pipeline() -> HeldPipeline:
+    """A pipeline that a test answers for."""
+    return HeldPipeline()
+
+
+@pytest.fixture
+def broker(pipeline: HeldPipeline) -> RedisBroker:
+    """A broker on it."""
+    return RedisBroker(pipeline, 100, 600)  # type: ignore[arg-type]
+
+
+async def flushed() -> None:
+    """The turn is over."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def reply(*results: int | bytes) -> list[Any]:
+    """What the publish script returns."""
+    return [b"epoch", b"1763791200123", b"token", *results]
+
+
+async def test_a_turns_changes_of_a_room_are_one_call(pipeline: HeldPipeline, broker: RedisBroker) -> None:
+    """One per room, in the order handed in; the next turn's are another."""
+    sent = [Sent(f"c{number}") for number in range(6)]
+    for number, one in enumerate(sent[:4]):
+        broker.publish("ab"[number % 2], one)
+    assert pipeline.posted == []
+    await flushed()
+    for one in sent[4:]:
+        broker.publish("a", one)
+    await flushed()
+    assert [pipeline.bodies(number) for number in range(3)] == [
+        [sent[0].body, sent[2].body],
+        [sent[1].body, sent[3].body],
+        [sent[4].body, sent[5].body],
+    ]
+    assert broker.unconfirmed == 6
+
+
+async def test_a_call_is_bounded(pipeline: HeldPipeline, broker: RedisBroker) -> None:
+    """Redis is never held for long: more changes are more calls, in order."""
+    sent = [Sent() for _ in range(2 * CHANGES_AT_ONCE + 1)]
+    for one in sent:
+        broker.publish("a", one)
+    await flushed()
+    assert [len(pipeline.bodies(number)) for number in range(3)] == [CHANGES_AT_ONCE, CHANGES_AT_ONCE, 1]
+    assert [body for number in range(3) for body in pipeline.bodies(number)] == [one.body for one in sent]
+
+
+async def test_each_change_gets_its_own_answer(pipeline: HeldPipeline, broker: RedisBroker) -> None:
+    """New ones and duplicates, kept ones and those no longer kept."""
+    sent = [Sent() for _ in range(3)]
+    for one in sent:
+        broker.publish("a", one)
+    await flushed()
+    pipeline.posted[0][1](reply(8, b"5 old.5 1763791200001", b"2  0"))
+    assert [one.confirmed for one in sent] == [
+        (8, "token.8", 1763791200123, False),
+        (5, "old.5", 1763791200001, True),
+        (2, "", 0, True),
+    ]
+    assert broker.unconfirmed == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (NotConfirmed("lost"), NotConfirmed),
+        (hiredis.ReplyError("OOM command not allowed"), Unavailable),
+        (hiredis.ReplyError("READONLY You can't write against a read only replica."), Unavailable),
+    ],
+)
+async def test_a_failed_call_fails_each_of_its_changes(
+    pipeline: HeldPipeline, broker: RedisBroker, answer: Exception, error: type[Exception]
+) -> None:
+    """Once; other calls are not concerned."""
+    sent = [Sent(), Sent(), Sent()]
+    for room, one in zip("aab", sent, strict=True):
+        broker.publish(room, one)
+    await flushed()
+    pipeline.posted[0][1](answer)
+    pipeline.posted[1][1](reply(1))
+    assert [[type(answer) for answer in one.answers] for one in sent] == [[error], [error], [tuple]]
+    assert broker.unconfirmed == 0
+
+
+async def test_a_connection_lost_before_the_turn_is_over_fails_its_changes(
+    pipeline: HeldPipeline, broker: RedisBroker
+) -> None:
+    """Handed in while there was one, nothing was sent: said so, and counted off."""
+    one = Sent()
+    broker.publish("a", one)
+    pipeline.up = False
+    await flushed()
+    assert [type(answer) for answer in one.answers] == [Unavailable]
+    assert broker.unconfirmed == 0
+    with pytest.raises(Unavailable):
+        broker.publish("a", Sent())
+
+
+async def test_a_forgotten_script_is_sent_with_its_source(pipeline: HeldPipeline, broker: RedisBroker) -> None:
+    """The same changes again, answered once; when the connection is gone by then, they fail."""
+    one, other = Sent(), Sent()
+    broker.publish("a", one)
+    broker.publish("b", other)
+    await flushed()
+    noscript = hiredis.ReplyError("NOSCRIPT No matching script. Please use EVAL.")
+    pipeline.posted[0][1](noscript)
+    assert pipeline.posted[2][0][:2] == ("EVAL", "publish source")
+    assert pipeline.bodies(2) == [one.body]
+    pipeline.posted[2][1](reply(1))
+    pipeline.up = False
+    pipeline.posted[1][1](noscript)
+    assert one.seq == 1
+    assert [type(answer) for answer in other.answers] == [Unavailable]
+    assert broker.unconfirmed == 0
+
+
+async def test_unconfirmed_changes_are_bounded(
+    pipeline: HeldPipeline, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond it, senders are told to wait instead of memory filling up."""
+    monkeypatch.setattr(redis_broker, "UNCONFIRMED_MAX", 3)
+    for _ in range(3):
+        broker.publish("a", Sent())
+    with pytest.raises(Unavailable, match="too many"):
+        broker.publish("a", Sent())
+    await flushed()
+    pipeline.posted[0][1](reply(1, 2, 3))
+    broker.publish("a", Sent())
+    await flushed()
+
+
+async def test_a_feed_message_is_published_at_once_and_answered_once(
+    pipeline: HeldPipeline, broker: RedisBroker
+) -> None:
+    """Confirmed, refused or lost."""
+    done: list[object] = []
+    for _ in range(3):
+        broker.broadcast("a", b"x", done.append)
+    for (_, answer), said in zip(pipeline.posted, (1, hiredis.ReplyError("NOPERM"), NotConfirmed("lost")), strict=True):
+        answer(said)
+    assert [type(one) for one in done] == [type(None), Unavailable, NotConfirmed]
