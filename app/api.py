@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -130,14 +131,14 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
 def _page(app: Sanic[Any, Any]) -> None:
     files = _Files(WEB)
 
-    async def page(_request: Request, room: str = "") -> HTTPResponse:
-        return files.answer("index.html")
+    async def page(request: Request, room: str = "") -> HTTPResponse:
+        return files.answer(request, "index.html")
 
-    async def file(_request: Request, path: str) -> HTTPResponse:
-        return files.answer(path)
+    async def file(request: Request, path: str) -> HTTPResponse:
+        return files.answer(request, path)
 
-    async def client(_request: Request, path: str) -> HTTPResponse:
-        return files.answer(f"client/{path}")
+    async def client(request: Request, path: str) -> HTTPResponse:
+        return files.answer(request, f"client/{path}")
 
     app.add_route(page, "/", methods=READ, name="page")
     app.add_route(page, "/r/<room:path>", methods=READ, name="room_page")
@@ -150,17 +151,31 @@ class _Files:
 
     def __init__(self, root: Path) -> None:
         self._answers = {
-            path.relative_to(root).as_posix(): (path.read_bytes(), _content_type(path))
+            path.relative_to(root).as_posix(): _File(path.read_bytes(), _content_type(path))
             for path in root.rglob("*")
             if path.is_file() and "__pycache__" not in path.parts
         }
 
-    def answer(self, path: str) -> HTTPResponse:
+    def answer(self, request: Request, path: str) -> HTTPResponse:
+        """The file, or 304 where the browser has it already, or 404."""
         found = self._answers.get(path)
         if found is None:
             return _text("not found\n", 404)
-        headers = {**SECURITY, "cache-control": "no-cache"}
-        return HTTPResponse(found[0], headers=headers, content_type=found[1])
+        headers = {**SECURITY, "cache-control": "no-cache", "etag": found.tag}
+        if found.tag in request.headers.getone("if-none-match", ""):
+            return HTTPResponse(status=304, headers=headers)
+        return HTTPResponse(found.content, headers=headers, content_type=found.content_type)
+
+
+class _File:
+    """A file's content, and the tag by which a browser asks whether it is still the same."""
+
+    __slots__ = ("content", "content_type", "tag")
+
+    def __init__(self, content: bytes, content_type: str) -> None:
+        self.content = content
+        self.content_type = content_type
+        self.tag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
 
 
 def _content_type(path: Path) -> str:

@@ -162,7 +162,7 @@ class Peer:
     @classmethod
     async def open(cls, url: str, name: str = "Ada", **hello: Any) -> Self:
         """Connect and say hello."""
-        peer = cls(await connect(url, max_size=None, compression=None, proxy=None))
+        peer = cls(await connect(url, max_size=None, max_queue=None, compression=None, proxy=None))
         peer.welcome = await peer.ask("hello", name=name, **hello)
         assert peer.welcome["type"] == "welcome", peer.welcome
         return peer
@@ -170,7 +170,7 @@ class Peer:
     @classmethod
     async def bare(cls, url: str) -> Self:
         """Connect and say nothing."""
-        return cls(await connect(url, max_size=None, compression=None, proxy=None))
+        return cls(await connect(url, max_size=None, max_queue=None, compression=None, proxy=None))
 
     async def send(self, type_: str, **fields: Any) -> int:
         """Send a request and return its id."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 
 import pytest
@@ -187,6 +189,21 @@ def test_an_ordinary_request_to_the_websocket_is_told_to_upgrade(shared_server: 
     """Browsers that open /ws by hand get 426, not a hanging page."""
     assert shared_server.get("/ws")[0] == 426
     assert shared_server.get("/feed/" + "x" * 65)[0] == 404
+
+
+def test_the_page_is_sent_once_and_then_only_confirmed(shared_server: Server) -> None:
+    """A browser that has a file is told that it is still the same; every answer carries the security headers."""
+    with urllib.request.urlopen(shared_server.url, timeout=5) as answer:
+        tag = answer.headers["etag"]
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    again = urllib.request.Request(shared_server.url, headers={"If-None-Match": tag})
+    with pytest.raises(urllib.error.HTTPError) as told:
+        urllib.request.urlopen(again, timeout=5)
+    told.value.close()
+    assert told.value.code == 304
+    assert shared_server.get("/web/nothing.js")[0] == 404
+    assert shared_server.get("/web/../config.py")[0] == 404
 
 
 def test_a_handshake_that_is_wrong_is_refused(shared_server: Server) -> None:
