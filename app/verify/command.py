@@ -110,11 +110,14 @@ def _plan(parsed: argparse.Namespace) -> Plan:
 
 
 def _stack(parsed: argparse.Namespace) -> Stack:
+    from app.verify.compose import Compose
     from app.verify.relays import Relays
     from app.verify.stacks import Remote, Served
 
     if parsed.naive:
         return Relays(parsed.workers)
+    if parsed.compose:
+        return Compose(parsed.urls, parsed.compose)
     if parsed.urls:
         return Remote(parsed.urls)
     log = None

@@ -139,6 +139,8 @@ class Crew:
     members: list[Participant] = field(default_factory=list)
     loud: list[Participant] = field(default_factory=list)
     acked: int = 0
+    errors: list[str] = field(default_factory=list)
+    _entering: list[Participant] = field(default_factory=list)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def clock(self) -> float:
@@ -150,9 +152,10 @@ class Crew:
         each = min(ROOMS_EACH, len(self.rooms))
         for number in range(count):
             member = Participant(self.urls, f"c{number:03}", self.clock)
-            self.members.append(member)
+            self._entering.append(member)
             first = number % len(self.rooms)
             await member.enter([self.rooms[(first + step) % len(self.rooms)] for step in range(each)])
+            self.members.append(member)
 
     async def talk(self) -> None:
         """Send at the rate, from random clients into random rooms of theirs, until cancelled.
@@ -172,7 +175,12 @@ class Crew:
         work = member.say_again() if again else self._say(member)
         task = asyncio.create_task(work, name="say")
         self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        task.add_done_callback(self._said)
+
+    def _said(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.errors.append(f"the tool itself failed: {error!r}")
 
     async def _say(self, member: Participant) -> None:
         if await member.say(self.dice.choice(member.rooms)) is not None:
@@ -189,9 +197,10 @@ class Crew:
         room = self.dice.choice(self.rooms)
         for number in range(count):
             member = Participant(self.urls, f"loud{number}", self.clock, BURST_TUNING)
+            self._entering.append(member)
+            await member.enter([room])
             self.members.append(member)
             self.loud.append(member)
-            await member.enter([room])
 
     async def burst(self, sends: int) -> None:
         """So many large texts from each of the loud at once."""
@@ -210,7 +219,7 @@ class Crew:
 
     async def leave(self) -> None:
         """Everybody goes."""
-        await asyncio.gather(*(member.client.close() for member in self.members))
+        await asyncio.gather(*(member.client.close() for member in self._entering))
         await self.settled(5.0)
 
 

@@ -71,6 +71,7 @@ async def carry_out(plan: Plan, stack: Stack, command: str, say: Callable[[str],
         history.ended = crew.clock()
     history.clients = [member.history for member in crew.members]
     verdict = judge(history)
+    problems += crew.errors[:3]
     problems += _untested(plan, history, verdict.acked)
     sizes = (plan.clients, plan.rooms, plan.rate)
     return Run(command, stack.description, plan.seed, *sizes, history, verdict, problems, version)
