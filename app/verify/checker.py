@@ -11,6 +11,7 @@ Rules, each with the promise of the protocol it holds the server to:
     ack         an ack names the seq and mid that the event has; every ack of a cid names the same
     own-order   a sender's acknowledged events of a room are in the order in which it sent them
     log         the log at the end is whole, ends at the room's position, and holds what was seen
+    back        after every fault everybody was served again
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def judge(history: History) -> Verdict:
     verdict.violations += _stored_once(history, views)
     verdict.violations += _acks_are_true(history, sends)
     verdict.violations += _own_order(sends)
+    verdict.violations += _back_after_faults(history)
     for view in views:
         verdict.violations += _all_there(view, history.logs.get(view.room))
         verdict.violations += _resumed_where_possible(view, history.logs.get(view.room))
@@ -294,6 +296,11 @@ def _all_there(view: View, log: RoomLog | None) -> list[Violation]:
             what = f"was shown {_show(event)} as {event.seq} of {epoch}, which is not in the log at the end"
             found.append(Violation("log", view.room, view.client, what))
     return found
+
+
+def _back_after_faults(history: History) -> list[Violation]:
+    late = [f"{fault.name} at {fault.begun:.2f} s" for fault in history.faults if fault.back is None]
+    return [Violation("back", "all rooms", "", f"{what}: not everybody was served again in time") for what in late]
 
 
 def _resumed_where_possible(view: View, log: RoomLog | None) -> list[Violation]:

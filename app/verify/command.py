@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import random
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,8 @@ def run(parsed: argparse.Namespace) -> int:
         print("\n".join(f"{name:14} {describe(name)}" for name in FAULTS))
         return 0
     plan = _plan(parsed)
+    # SIGTERM ends a run like Ctrl-C, so that what it started is removed.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         result = asyncio.run(carry_out(plan, _stack(parsed), _command(parsed, plan), _say))
     except StackError as error:

@@ -213,9 +213,10 @@ class Crew:
             await asyncio.wait(self._sending, timeout=seconds)
         return not self._sending
 
-    def abandoned(self) -> list[str]:
-        """Who has sends under way."""
-        return [task.get_name() for task in self._sending]
+    @property
+    def unanswered(self) -> int:
+        """How many sends are under way."""
+        return len(self._sending)
 
     async def leave(self) -> None:
         """Everybody goes."""

@@ -18,6 +18,7 @@ from app.verify.stacks import POLL_SECONDS, Stack, Unsupported
 
 REPLACED_SECONDS = 60.0
 BACK_SECONDS = 30.0
+BACK_EVENTS = 20
 PAUSE_MS = 3000
 FREEZE_SECONDS = 4.0
 LOUD_CLIENTS = 4
@@ -66,7 +67,7 @@ async def everybody_back(crew: Crew, moment: float) -> float | None:
 
     The moment returned is that of the last client's first event, so it includes waiting for somebody to say something.
     """
-    give_up = time.monotonic() + BACK_SECONDS
+    give_up = time.monotonic() + max(BACK_SECONDS, BACK_EVENTS * len(crew.rooms) / crew.rate)
     while not all(member.heard_since(moment) for member in crew.members):
         if time.monotonic() > give_up:
             return None

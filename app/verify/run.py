@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from app.verify import faults as injected
-from app.verify.checker import judge
+from app.verify.checker import Violation, judge
 from app.verify.crew import Crew, read_logs
 from app.verify.history import FaultMark, History
 from app.verify.report import Run
@@ -63,7 +63,7 @@ async def carry_out(plan: Plan, stack: Stack, command: str, say: Callable[[str],
             raise StackError("the clients do not get in") from None
         try:
             await _disturb(plan, stack, crew, history, say)
-            problems = await _quiet(crew, say)
+            unanswered = await _quiet(crew, say)
             history.logs = await read_logs(stack.urls, rooms)
             await _caught_up(crew, history)
         finally:
@@ -71,8 +71,8 @@ async def carry_out(plan: Plan, stack: Stack, command: str, say: Callable[[str],
         history.ended = crew.clock()
     history.clients = [member.history for member in crew.members]
     verdict = judge(history)
-    problems += crew.errors[:3]
-    problems += _untested(plan, history, verdict.acked)
+    verdict.violations += unanswered
+    problems = [*crew.errors[:3], *_untested(plan, history, verdict.acked)]
     sizes = (plan.clients, plan.rooms, plan.rate)
     return Run(command, stack.description, plan.seed, *sizes, history, verdict, problems, version)
 
@@ -137,12 +137,13 @@ async def _progress(crew: Crew, history: History, say: Callable[[str], None]) ->
         )
 
 
-async def _quiet(crew: Crew, say: Callable[[str], None]) -> list[str]:
-    """No more faults, no more sends: wait until every send has its outcome and the stack is whole."""
+async def _quiet(crew: Crew, say: Callable[[str], None]) -> list[Violation]:
+    """No more faults, no more sends: wait until every send has its outcome. One that gets none is a violation."""
     say(f"{crew.clock():6.1f} s  quiet: waiting for the last acknowledgements")
-    if not await crew.settled(SETTLE_SECONDS):
-        return [f"{len(crew.abandoned())} sends have no outcome {SETTLE_SECONDS:.0f} s after the last fault"]
-    return []
+    if await crew.settled(SETTLE_SECONDS):
+        return []
+    what = f"{crew.unanswered} sends have no outcome {SETTLE_SECONDS:.0f} s after the last fault"
+    return [Violation("back", "all rooms", "", what)]
 
 
 async def _caught_up(crew: Crew, history: History) -> None:

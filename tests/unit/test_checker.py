@@ -473,6 +473,15 @@ def test_a_log_that_was_trimmed_is_judged_by_what_it_has():
     assert judge(history).violations == []
 
 
+def test_a_fault_after_which_somebody_stays_away_is_a_violation():
+    """Nothing lost, but the service did not come back: that is no pass."""
+    history = World(2).history()
+    history.faults = [FaultMark("kill-redis", 1.0, 2.0, 3.0), FaultMark("kill-worker", 4.0, 4.0, None)]
+    assert [str(violation) for violation in judge(history).violations] == [
+        "[back] all rooms: kill-worker at 4.00 s: not everybody was served again in time"
+    ]
+
+
 def test_nothing_at_all_is_nothing_acknowledged():
     """An empty history breaks no promise and proves nothing."""
     verdict = judge(History())
