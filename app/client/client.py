@@ -65,6 +65,7 @@ class Client:
         self._link: Link | None = None
         self._welcomed = False
         self._leave_at = 0.0
+        self._away_seconds = 0.0
         self._online_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] | None = None
@@ -97,9 +98,10 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def cut(self) -> None:
-        """Break the connection as a lost network does; the client comes back by itself."""
+    def cut(self, away_seconds: float = 0.0) -> None:
+        """Break the connection as a lost network does; the client comes back by itself, after so long at the least."""
         if self._link is not None:
+            self._away_seconds = away_seconds
             self._link.cut()
 
     # Rooms
@@ -189,9 +191,11 @@ class Client:
             if self._online_at and now - self._online_at >= tuning.stable_seconds:
                 tries = 0
             self._become("waiting")
+            away, self._away_seconds = self._away_seconds, 0.0
+            await asyncio.sleep(away)
             if self._leave_at:
                 # Announced by the server: its delay stands for the first backoff.
-                await asyncio.sleep(self._leave_at - now)
+                await asyncio.sleep(self._leave_at - loop.time())
             else:
                 await asyncio.sleep(backoff.delay(tries, tuning.base_seconds, tuning.cap_seconds))
                 tries += 1

@@ -14,6 +14,7 @@ from app.client.link import Message
 from app.events import Position
 from app.verify.history import (
     Acked,
+    Away,
     ClientHistory,
     Event,
     Failed,
@@ -31,6 +32,7 @@ from app.verify.history import (
 ROOMS_EACH = 2
 RESEND_SHARE = 0.03
 CUT_MEAN_SECONDS = 25.0
+AWAY_SHARE, AWAY_SECONDS, AWAY_GRACE_SECONDS = 0.2, (4.0, 12.0), 3.0
 WIDE = "\N{GRINNING FACE}"
 BURST_TEXT = 3900 * WIDE
 PAGE = 200
@@ -48,6 +50,7 @@ class Participant:
         self.rooms: list[str] = []
         self.heard_at: dict[str, float] = {}
         self.deliveries = 0
+        self.back_at = float("-inf")
         self._clock = clock
         self._node = ""
         self._sent: list[tuple[str, str, str]] = []
@@ -118,8 +121,17 @@ class Participant:
         rooms = self.client.rooms
         return all(room in rooms and rooms[room].joined for room in self.rooms)
 
+    def stay_away(self, seconds: float) -> None:
+        """Lose the connection for so long at the least."""
+        self.history.records.append(Away(self._clock(), "", seconds))
+        if seconds:
+            self.back_at = self._clock() + seconds
+        self.client.cut(seconds)
+
     def heard_since(self, moment: float) -> bool:
-        """In all its rooms, and given an event of each since then."""
+        """In all its rooms, and given an event of each since then; or away because it was told to be."""
+        if self.back_at + AWAY_GRACE_SECONDS > self._clock():
+            return True
         return self.there and all(self.heard_at.get(room, -1.0) > moment for room in self.rooms)
 
 
@@ -187,10 +199,11 @@ class Crew:
             self.acked += 1
 
     async def stumble(self) -> None:
-        """Cut random clients' connections now and then, until cancelled."""
+        """Cut random clients' connections now and then, some for long, until cancelled."""
         while True:
             await asyncio.sleep(self.dice.expovariate(len(self.members) / CUT_MEAN_SECONDS))
-            self.dice.choice(self.members).client.cut()
+            long = self.dice.random() < AWAY_SHARE
+            self.dice.choice(self.members).stay_away(self.dice.uniform(*AWAY_SECONDS) if long else 0.0)
 
     async def enter_loud(self, count: int) -> None:
         """Let in members who all share one room, for bursts; they send many at once, so their order is not promised."""

@@ -114,7 +114,13 @@ class State(Base, frozen=True, tag="state"):
     node: str
 
 
-Record = Joined | Resync | Seen | Repeat | Hole | Sent | Acked | Failed | State
+class Away(Base, frozen=True, tag="away"):
+    """The tool cut this client's connection (room is empty); it stays away for so long before it comes back."""
+
+    seconds: float
+
+
+Record = Joined | Resync | Seen | Repeat | Hole | Sent | Acked | Failed | State | Away
 
 
 @dataclass(slots=True)

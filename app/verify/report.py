@@ -11,9 +11,10 @@ from pathlib import Path
 
 from app import __version__
 from app.verify.checker import Verdict, Violation
-from app.verify.history import ClientHistory, FaultMark, History, Seen
+from app.verify.history import Away, ClientHistory, FaultMark, History, Seen
 
 SHOWN_OF_RULE = 5
+BACK_BY_ITSELF_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,27 @@ def longest_silence(times: list[float], begin: float, end: float) -> float:
     return max(after - before for before, after in pairwise(moments))
 
 
+def absent(client: ClientHistory, begin: float, end: float) -> bool:
+    """Whether the tool itself cut the client so that its silence between two moments says nothing about the fault."""
+    return any(
+        isinstance(record, Away) and record.at < end and record.at + record.seconds + BACK_BY_ITSELF_SECONDS > begin
+        for record in client.records
+    )
+
+
 def silences(history: History) -> list[Silence]:
     """Per fault, from its beginning until everybody was served again."""
-    each = [times for client in history.clients if (times := deliveries(client))]
-    everybody = sorted(moment for times in each for moment in times)
+    each = [(client, times) for client in history.clients if (times := deliveries(client))]
+    everybody = sorted(moment for _, times in each for moment in times)
     found = []
     for fault in history.faults:
         end = fault.back if fault.back is not None else history.ended
-        worst = max((longest_silence(times, fault.begun, end) for times in each if times[0] < fault.begun), default=0.0)
+        of_each = [
+            longest_silence(times, fault.begun, end)
+            for client, times in each
+            if times[0] < fault.begun and not absent(client, fault.begun, end)
+        ]
+        worst = max(of_each, default=0.0)
         back = None if fault.back is None else fault.back - fault.lifted
         found.append(Silence(fault, longest_silence(everybody, fault.begun, end), worst, back))
     return found
@@ -138,8 +152,8 @@ def markdown(run: Run) -> str:
         "## Faults",
         "",
         "Silence is the longest time without a delivery from the injection until everybody was served again: to "
-        "anybody, and to the worst single client. Back is the time from the end of the cause until every client "
-        "was in all its rooms and had been given a new event in each.",
+        "anybody, and to the worst single client that the fault alone disturbed. Back is the time from the end of the "
+        "cause until every client was in all its rooms and had been given a new event in each.",
         "",
         "| at s | fault | took effect | cause lasted s | silence s | worst client s | back s |",
         "|---|---|---|---|---|---|---|",
