@@ -19,7 +19,7 @@ BACK_BY_ITSELF_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """What a fault did to deliveries, in seconds. `back`: from the lifting until everybody was served again."""
+    """What a fault did to deliveries, in seconds. `back`: from the end of its cause until all were served."""
 
     fault: FaultMark
     nobody: float
@@ -81,12 +81,29 @@ def longest_silence(times: list[float], begin: float, end: float) -> float:
     return max(after - before for before, after in pairwise(moments))
 
 
+def rooms_before(client: ClientHistory, moment: float) -> set[str]:
+    """The rooms in which a client had been given something by then."""
+    return {record.room for record in client.records if isinstance(record, Seen) and record.at <= moment}
+
+
 def absent(client: ClientHistory, begin: float, end: float) -> bool:
     """Whether the tool itself cut the client so that its silence between two moments says nothing about the fault."""
     return any(
         isinstance(record, Away) and record.at < end and record.at + record.seconds + BACK_BY_ITSELF_SECONDS > begin
         for record in client.records
     )
+
+
+def served_again(client: ClientHistory, rooms: set[str], moment: float) -> float:
+    """When a client had been given an event in each of these rooms after a moment; the moment itself without rooms."""
+    waiting, at = set(rooms), moment
+    for record in client.records:
+        if isinstance(record, Seen) and record.at > moment and record.room in waiting:
+            waiting.discard(record.room)
+            at = record.at
+            if not waiting:
+                break
+    return at
 
 
 def silences(history: History) -> list[Silence]:
@@ -102,7 +119,11 @@ def silences(history: History) -> list[Silence]:
             if times[0] < fault.begun and not absent(client, fault.begun, end)
         ]
         worst = max(of_each, default=0.0)
-        back = None if fault.back is None else fault.back - fault.lifted
+        back = None
+        if fault.back is not None:
+            present = [client for client, _ in each if not absent(client, fault.begun, end)]
+            moments = [served_again(client, rooms_before(client, fault.begun), fault.lifted) for client in present]
+            back = max(moments, default=fault.lifted) - fault.lifted
         found.append(Silence(fault, longest_silence(everybody, fault.begun, end), worst, back))
     return found
 
@@ -153,7 +174,7 @@ def markdown(run: Run) -> str:
         "",
         "Silence is the longest time without a delivery from the injection until everybody was served again: to "
         "anybody, and to the worst single client that the fault alone disturbed. Back is the time from the end of the "
-        "cause until every client was in all its rooms and had been given a new event in each.",
+        "cause until every such client had been given a new event in each of its rooms.",
         "",
         "| at s | fault | took effect | cause lasted s | silence s | worst client s | back s |",
         "|---|---|---|---|---|---|---|",
