@@ -90,6 +90,21 @@ async def test_a_dedupe_record_is_bounded(real: RedisStage, room: str) -> None:
             assert client.strlen(record) < 4096
 
 
+async def test_digests_are_found_at_their_places_only(
+    real: RedisStage, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that look like a digest across the border of two entries make no duplicate."""
+    monkeypatch.setattr(redis_broker, "_digest", bytes.fromhex)
+    broker = await real.broker()
+    first = await Sent("1122334455667788").through(broker, room)
+    assert first.seq == 1
+    straddling = "5566778800000000"
+    for expected in ((2, False), (2, True)):
+        one = await Sent(straddling).through(broker, room)
+        assert (one.seq, one.dup) == expected
+    assert (await Sent("1122334455667788").through(broker, room)).confirmed == (*first.confirmed[:3], True)
+
+
 def _backdate(client: redis.Redis, room: str, seconds: int) -> None:
     """Make the stored events older than they are."""
     log = client.lrange(keys.log(room), 0, -1)

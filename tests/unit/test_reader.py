@@ -213,7 +213,7 @@ async def test_reaching_back_into_a_new_life_gives_nothing() -> None:
     assert room.recent_first == first
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(["store", "burst", "deaf", "hear", "gap", "read", "answer", "join"]), max_size=40))
 def test_members_hear_each_event_once_and_in_order_whatever_happens(script: list[str]) -> None:
     """Events, lost publications, gaps and slow reads in any order: everyone hears what follows its joining."""

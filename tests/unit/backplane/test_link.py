@@ -134,6 +134,16 @@ async def test_a_redis_that_says_nothing_is_unavailable() -> None:
             await linked(redis.port, 0.05)
 
 
+async def test_a_link_that_never_came_up_is_not_lost() -> None:
+    """The owner hears of the failure from `connect`, once."""
+    lost: list[bool] = []
+    for answer in (b"-ERR no\r\n", None):
+        async with played(lambda command, answer=answer: answer) as redis:
+            with pytest.raises((SettingError, Unavailable)):
+                await Link.connect(Address(port=redis.port), "tester", 5.0, lambda: lost.append(True))
+    assert lost == []
+
+
 async def test_nobody_there_is_unavailable() -> None:
     """Connection refused, a name that does not resolve, a socket that is not there."""
     for address in (Address(port=free_port()), Address("no.such.host.invalid"), Address(path="/no/such/socket")):
