@@ -22,6 +22,7 @@ READY_SECONDS = 60.0
 CALM_SECONDS = 2.0
 SETTLE_SECONDS = 60.0
 CATCH_UP_SECONDS = 30.0
+LOGS_SECONDS = 120.0
 PROGRESS_SECONDS = 5.0
 
 
@@ -64,7 +65,9 @@ async def carry_out(plan: Plan, stack: Stack, command: str, say: Callable[[str],
         try:
             await _disturb(plan, stack, crew, history, say)
             unanswered = await _quiet(crew, say)
-            history.logs = await read_logs(stack.urls, rooms)
+            with contextlib.suppress(TimeoutError):  # whatever was acknowledged counts as lost then
+                async with asyncio.timeout(LOGS_SECONDS):
+                    history.logs = await read_logs(stack.urls, rooms)
             await _caught_up(crew, history)
         finally:
             await crew.leave()
@@ -154,6 +157,7 @@ async def _caught_up(crew: Crew, history: History) -> None:
             member
             for member in crew.members
             for room in member.rooms
+            if room in history.logs
             if not member.there or member.client.rooms[room].position != history.logs[room].position
         ]
         if not behind:
