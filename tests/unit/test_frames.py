@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
@@ -31,6 +31,9 @@ def test_joined_texts_are_the_single_ones_in_order(texts: list[str]) -> None:
     assert [bytes(frame.data) for frame in parse(joined)] == payloads
 
 
+@example(1012, "x" * 123)
+@example(1012, "x" * 124)
+@example(4001, "\u20ac" * 60)
 @given(st.sampled_from([1000, 1001, 1012, 4001, 4999]), st.text(max_size=200))
 def test_a_close_frame_holds_its_code_and_as_much_reason_as_fits(code: int, reason: str) -> None:
     """The reason is cut between characters, and the frame stays within the 125 bytes of a control frame."""

@@ -51,6 +51,8 @@ async def test_cancel_ends_all_and_waits_for_their_cleaning_up() -> None:
     tasks = Tasks()
     cleaned = []
     started = asyncio.Event()
+    noise: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: noise.append(context))
 
     async def work(number: int) -> None:
         try:
@@ -65,7 +67,7 @@ async def test_cancel_ends_all_and_waits_for_their_cleaning_up() -> None:
             tasks.start(work(number), "waiting")
         await started.wait()
         await tasks.cancel()
-    assert (sorted(cleaned), len(tasks), lines) == ([0, 1, 2], 0, [])
+    assert (sorted(cleaned), len(tasks), lines, noise) == ([0, 1, 2], 0, [], [])
 
 
 async def test_cancel_with_nothing_to_do_is_no_error() -> None:

@@ -78,6 +78,7 @@ async def test_what_makes_it_weaker_is_named_with_what_to_set() -> None:
 async def test_an_eviction_policy_without_a_limit_evicts_nothing() -> None:
     """No false alarm."""
     assert (await found(maxmemory_policy="allkeys-lru")).warnings == ()
+    assert (await found(maxmemory="100mb")).warnings == ()
     assert (await found(client_output_buffer_limit="pubsub 0 0 0")).warnings == ()
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from app.backplane.link import Address, Link, pack
 from app.errors import NotConfirmed, SettingError, Unavailable
+from tests.fakes.loop import Clock, Loop
 from tests.fakes.redis import OK, Command, played
+from tests.fakes.transport import Transport
 from tests.support import free_port, until_async
 
 
@@ -203,6 +205,33 @@ async def test_a_call_on_a_lost_link_is_not_confirmed() -> None:
         link, _ = await linked(redis.port)
         with pytest.raises(NotConfirmed):
             await link.call("GET", "x")
+
+
+class _TimedLoop(Loop):
+    """A loop whose time a test moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = Clock()
+
+
+def test_any_answer_is_a_sign_of_life() -> None:
+    """A link that owes several answers is overdue when nothing at all has come for so long."""
+    loop = _TimedLoop()
+    link = Link(loop, lambda: None)  # type: ignore[arg-type]
+    link.connection_made(Transport(loop))
+    for _ in range(2):
+        link.post(pack(("PING",)), lambda reply: None)
+    loop.time.pass_(1.9)
+    assert not link.overdue(2.0)
+    link.data_received(b"+PONG\r\n")
+    loop.time.pass_(1.9)
+    assert not link.overdue(2.0)
+    loop.time.pass_(0.2)
+    assert link.overdue(2.0)
+    link.data_received(b"+PONG\r\n")
+    loop.time.pass_(100)
+    assert not link.overdue(2.0)
 
 
 async def test_silence_is_counted_from_the_question() -> None:
