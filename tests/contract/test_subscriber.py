@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 import redis
 
+from app.backplane import subscriber as module
 from app.backplane.link import Address
 from app.backplane.pipeline import WATCH_SECONDS
 from app.backplane.subscriber import CHANNELS_AT_ONCE, PING_SECONDS, Message, Subscriber
@@ -201,8 +202,9 @@ def test_a_freeze_is_noticed_within_five_seconds() -> None:
     assert PING_SECONDS + Settings().redis_timeout_seconds + 2 * WATCH_SECONDS <= 5
 
 
-async def test_a_quiet_connection_is_kept(url: str, room: str, listen) -> None:
+async def test_a_quiet_connection_is_kept(url: str, room: str, listen, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is no fault while pings are answered, also when the deadline is shorter than the pings' interval."""
+    monkeypatch.setattr(module, "PING_SECONDS", 0.4)
     ear = await listen(url, 0.3)
     await ear.subscriber.subscribe(room.encode())
     link = ear.subscriber._link

