@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import count
+from contextlib import AsyncExitStack
 from typing import Protocol
 
 from app.backplane import keys
@@ -13,61 +10,12 @@ from app.backplane.broker import Broker
 from app.backplane.link import Address
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
-from app.errors import ParleyError
 from tests.contract.engines import witness
 from tests.fakes.broker import MemoryBroker, MemoryStore
-from tests.support import DEADLINE_SECONDS, until_async
+from tests.fakes.sent import running
+from tests.support import until_async
 
 DAYS = 86400
-
-
-class Sent:
-    """A change that keeps its answers. `stored` calls come as tuples, `failed` ones as errors."""
-
-    _numbers = count(1)
-
-    def __init__(self, cid: str | None = None, sender: str = "u1/s1", text: str = "") -> None:
-        self.sender = sender
-        self.cid = f"c{next(self._numbers)}" if cid is None else cid
-        self.body = f',"type":"message","cid":"{self.cid}","text":"{text}"}}'.encode()
-        self.answers: list[tuple[int, str, int, bool] | ParleyError] = []
-        self._answered = asyncio.Event()
-
-    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
-        self.answers.append((seq, mid, ts, dup))
-        self._answered.set()
-
-    def failed(self, error: ParleyError) -> None:
-        self.answers.append(error)
-        self._answered.set()
-
-    async def answered(self) -> Sent:
-        """Wait for the first answer."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await self._answered.wait()
-        return self
-
-    async def through(self, broker: Broker, room: str) -> Sent:
-        """Publish, and wait for the answer."""
-        broker.publish(room, self)
-        return await self.answered()
-
-    @property
-    def confirmed(self) -> tuple[int, str, int, bool]:
-        """The one answer, which must be `stored`: seq, mid, ts, dup."""
-        (answer,) = self.answers
-        assert not isinstance(answer, ParleyError), repr(answer)
-        return answer
-
-    @property
-    def seq(self) -> int:
-        """The seq of the one answer."""
-        return self.confirmed[0]
-
-    @property
-    def dup(self) -> bool:
-        """Whether the one answer says duplicate."""
-        return self.confirmed[3]
 
 
 class Stage(Protocol):
@@ -150,17 +98,3 @@ class RedisStage:
     async def lose_meta(self, room: str) -> None:
         with witness(self.url) as client:
             assert client.delete(keys.meta(room)) == 1
-
-
-@asynccontextmanager
-async def running(work: object) -> AsyncIterator[None]:
-    """Run a coroutine as a task; cancel it at the end, and fail if it failed."""
-    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            pass

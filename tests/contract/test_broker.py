@@ -8,7 +8,8 @@ import pytest
 
 from app.backplane.broker import Broker
 from app.events import Batch, Position, head
-from tests.contract.stage import Sent, Stage
+from tests.contract.stage import Stage
+from tests.fakes.sent import Sent
 from tests.support import until_async
 
 

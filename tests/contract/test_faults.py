@@ -13,7 +13,8 @@ from app.backplane.redis_broker import RedisBroker
 from app.errors import NotConfirmed, ParleyError, Unavailable
 from app.events import head
 from tests.contract.engines import Engine, witness
-from tests.contract.stage import RedisStage, Sent
+from tests.contract.stage import RedisStage
+from tests.fakes.sent import Sent
 from tests.support import free_port, until_async
 
 Trouble = Callable[[Engine], None]

@@ -13,7 +13,8 @@ from app.config import Settings
 from app.errors import Unavailable
 from app.events import head
 from tests.contract.engines import Engine, witness
-from tests.contract.stage import RedisStage, Sent
+from tests.contract.stage import RedisStage
+from tests.fakes.sent import Sent
 from tests.support import until_async
 
 

@@ -16,7 +16,7 @@ from app.backplane.subscriber import CHANNELS_AT_ONCE, PING_SECONDS, Message, Su
 from app.config import Settings
 from app.errors import Unavailable
 from tests.contract.engines import Engine, witness
-from tests.contract.stage import running
+from tests.fakes.sent import running
 from tests.support import until_async
 
 

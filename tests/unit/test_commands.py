@@ -11,7 +11,7 @@ import pytest
 from app.commands import HELLO_SECONDS, PAGE_MAX
 from app.errors import Unavailable
 from app.member import ERRORS_IN_A_ROW, WAITING_REQUESTS
-from tests.contract.stage import Sent, running
+from tests.fakes.sent import Sent, running
 from tests.fakes.wire import BINARY, frame
 from tests.fakes.worker import PROMISES, Worker
 from tests.support import until_async

@@ -9,7 +9,7 @@ import pytest
 from app.backplane import keys
 from app.errors import NotConfirmed, Unavailable
 from app.hub import LINGER_SECONDS, SHRINK_SECONDS
-from tests.contract.stage import Sent
+from tests.fakes.sent import Sent
 from tests.fakes.worker import Worker
 from tests.support import until_async
 

@@ -12,7 +12,7 @@ from app.errors import Unavailable
 from app.events import head
 from app.reader import FIRST_PAGE, PAGE, RESYNC_PAGE
 from app.room import HELD_BATCHES, Room
-from tests.contract.stage import Sent
+from tests.fakes.sent import Sent
 from tests.fakes.wire import parse
 from tests.fakes.worker import Worker
 from tests.support import until_async

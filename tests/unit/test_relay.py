@@ -11,8 +11,8 @@ import structlog
 from app import relay as module
 from app.backplane import keys
 from app.errors import Unavailable
-from tests.contract.stage import Sent, running
 from tests.fakes.log import publication
+from tests.fakes.sent import Sent, running
 from tests.fakes.wire import BINARY, TEXT, parse
 from tests.fakes.worker import Worker
 from tests.support import until_async

@@ -12,8 +12,8 @@ from app.backplane import pipeline as module
 from app.backplane.link import Address
 from app.backplane.pipeline import BACKOFF_CAP_SECONDS, Pipeline, backoff
 from app.errors import NotConfirmed, Unavailable
-from tests.contract.stage import running
 from tests.fakes.redis import OK, Command, played
+from tests.fakes.sent import running
 from tests.support import free_port, until_async
 
 SHA = b"$40\r\n" + b"a" * 40 + b"\r\n"

@@ -11,7 +11,7 @@ import pytest
 from app.backplane import redis_broker
 from app.backplane.redis_broker import CHANGES_AT_ONCE, RedisBroker
 from app.errors import NotConfirmed, Unavailable
-from tests.contract.stage import Sent
+from tests.fakes.sent import Sent
 
 
 class Script:

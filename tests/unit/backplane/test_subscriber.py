@@ -11,8 +11,8 @@ import structlog
 from app.backplane.link import Address
 from app.backplane.subscriber import Message, Subscriber
 from app.errors import Unavailable
-from tests.contract.stage import running
 from tests.fakes.redis import OK, Command, PlayedRedis, played
+from tests.fakes.sent import running
 from tests.support import until_async
 
 
