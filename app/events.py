@@ -1,7 +1,8 @@
 """Positions and publications: the two values that every layer passes on.
 
-An event is stored, published and delivered as the same bytes: one JSON object without a raw newline, whose
-first members are always seq, mid and ts, in this order, put there by the publish script.
+An event is delivered as the same bytes to everybody: one JSON object without a raw newline, whose first members are
+seq, mid and ts, in this order. In Redis these are stored once for all events of an entry of the log, see
+backplane/scripts/publish.lua; `expand` puts them before each body.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Position(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the publish script put in front of a stored event. `ts` is in milliseconds since 1970."""
+    """The first members of an event. `ts` is in milliseconds since 1970."""
 
     seq: int
     mid: str
@@ -34,11 +35,23 @@ class Head(NamedTuple):
 
 
 def head(payload: bytes) -> Head:
-    """Read seq, mid and ts of a stored event. Raises ValueError for anything the script did not write."""
+    """Read seq, mid and ts of an event. Raises ValueError for anything that `expand` did not make."""
     found = _HEAD.match(payload)
     if found is None:
         raise ValueError("not a stored event")
     return Head(int(found[1]), found[2].decode(), int(found[3]))
+
+
+def expand(entry: bytes) -> list[bytes]:
+    """The events of an entry of the log, oldest first. Raises ValueError for anything the script did not write."""
+    header, *bodies = entry.split(b"\n")
+    first, count, ts, token = header.split(b" ")
+    if len(bodies) != int(count) or not bodies:
+        raise ValueError("not an entry of a log")
+    return [
+        b'{"seq":%d,"mid":"%b.%d","ts":%b%b' % (seq, token, seq, ts, body)
+        for seq, body in enumerate(bodies, int(first))
+    ]
 
 
 class Batch:
@@ -49,7 +62,7 @@ class Batch:
         first: seq of the first payload.
         previous: mid of the event before the first, empty if there is none.
         last_mid: mid of the last payload.
-        payloads: the events, as stored.
+        payloads: the events, as delivered.
     """
 
     __slots__ = ("epoch", "first", "last_mid", "payloads", "previous")
@@ -64,11 +77,11 @@ class Batch:
     @classmethod
     def parse(cls, publication: bytes) -> Batch:
         """Read a publication as scripts/publish.lua makes it. Raises ValueError if it is anything else."""
-        header, *payloads = publication.split(b"\n")
-        epoch, first, previous, last_mid = header.decode().split(" ")
-        if not payloads:
-            raise ValueError("a publication without events")
-        return cls(epoch, int(first), previous, last_mid, payloads)
+        header, _, entry = publication.partition(b"\n")
+        epoch, previous = header.decode().split(" ")
+        payloads = expand(entry)
+        last = head(payloads[-1])
+        return cls(epoch, last.seq - len(payloads) + 1, previous, last.mid, payloads)
 
     @property
     def last(self) -> int:

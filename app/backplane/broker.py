@@ -6,7 +6,7 @@ Guarantees of every broker; tests/contract runs the same suite against each engi
 2. `stored` is called only for an event that is in the log and was published.
 3. A cid of a sender that is among the sender's last 64 changes in the room and not older than 10 minutes is not
    stored again: it is confirmed with the seq it got the first time, as a duplicate.
-4. Changes handed in by one caller for one room are stored in that order.
+4. Changes of one sender for one room are stored in the order handed in.
 5. Every change handed in is answered exactly once, by `stored` or `failed`, within the broker's deadline.
    `failed` with NotConfirmed says nothing about whether the event is stored.
 """

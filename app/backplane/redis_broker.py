@@ -15,7 +15,7 @@ from app.backplane.broker import Change, Page
 from app.backplane.link import Reply
 from app.backplane.pipeline import Pipeline
 from app.errors import NotConfirmed, ParleyError, Unavailable
-from app.events import Position
+from app.events import Position, expand, head
 
 CHANGES_AT_ONCE = 50
 UNCONFIRMED_MAX = 20_000
@@ -56,25 +56,24 @@ class RedisBroker:
             for start in range(0, len(changes), CHANGES_AT_ONCE):
                 _Call(self, room, changes[start : start + CHANGES_AT_ONCE]).post("EVALSHA", self._pipeline)
 
-    def command(self, room: str, changes: list[Change]) -> tuple[str | bytes | int, ...]:
-        """The arguments of scripts/publish.lua after the script itself."""
+    def command(self, room: str, groups: dict[str, list[Change]]) -> tuple[str | bytes | int, ...]:
+        """The arguments of scripts/publish.lua after the script itself, for changes grouped by sender."""
         token = f"{self._worker}-{next(self._calls):x}"
-        records: dict[str, int] = {}
-        triples: list[bytes | int] = []
-        for change in changes:
-            record = records.setdefault(change.sender, len(records) + 1)
-            triples += (record, _digest(change.cid), change.body)
+        pairs: list[bytes] = []
+        for changes in groups.values():
+            pairs.append(b"".join([_digest(change.cid) for change in changes]))
+            pairs.append(b"\n".join([change.body for change in changes]))
         return (
-            2 + len(records),
+            2 + len(groups),
             keys.log(room),
             keys.meta(room),
-            *[keys.cids(room, sender) for sender in records],
+            *[keys.cids(room, sender) for sender in groups],
             keys.events(room),
             *self._kept,
             token,
             token,
             *self._tail,
-            *triples,
+            *pairs,
         )
 
     def broadcast(self, room: str, data: bytes, done: Callable[[ParleyError | None], None]) -> None:
@@ -115,7 +114,11 @@ class RedisBroker:
         except hiredis.ReplyError as error:
             raise Unavailable(f"Redis refuses to read: {error}") from None
         top = Position(reply[0].decode(), reply[1], reply[2].decode())
-        return Page(top, reply[3], reply[4] == 1, reply[5])
+        events = [event for entry in reply[5] for event in expand(entry)]
+        if first and events:
+            start = max(0, first - head(events[0]).seq)
+            events = events[start : start + limit]
+        return Page(top, reply[3], reply[4] == 1, events if first else events[-limit:])
 
 
 def _digest(cid: str) -> bytes:
@@ -129,19 +132,21 @@ def new_epoch() -> str:
 
 
 class _Call:
-    """One script call on its way, and the changes it carries."""
+    """One script call on its way, and the changes it carries, by sender."""
 
-    __slots__ = ("_broker", "_changes", "_room")
+    __slots__ = ("_broker", "_groups", "_room")
 
     def __init__(self, broker: RedisBroker, room: str, changes: list[Change]) -> None:
         self._broker = broker
         self._room = room
-        self._changes = changes
+        self._groups: dict[str, list[Change]] = {}
+        for change in changes:
+            self._groups.setdefault(change.sender, []).append(change)
 
     def post(self, verb: str, pipeline: Pipeline) -> None:
         script = pipeline.publish.sha if verb == "EVALSHA" else pipeline.publish.source
         try:
-            pipeline.post((verb, script, *self._broker.command(self._room, self._changes)), self.answer)
+            pipeline.post((verb, script, *self._broker.command(self._room, self._groups)), self.answer)
         except Unavailable as error:
             self._fail(error)
 
@@ -157,16 +162,19 @@ class _Call:
             self._fail(Unavailable(f"Redis refuses: {str(reply)[:100]}"))
 
     def _confirm(self, reply: list[Reply]) -> None:
-        self._broker.unconfirmed -= len(self._changes)
         ts, token = int(reply[1]), reply[2].decode()
-        for change, result in zip(self._changes, reply[3:], strict=True):
-            if type(result) is int:
-                change.stored(result, f"{token}.{result}", ts, False)
-            else:
-                seq, mid, at = result.decode().split(" ")
-                change.stored(int(seq), mid, int(at), True)
+        for changes, result in zip(self._groups.values(), reply[3:], strict=True):
+            self._broker.unconfirmed -= len(changes)
+            seqs = range(result, result + len(changes)) if type(result) is int else result
+            for change, seq in zip(changes, seqs, strict=True):
+                if type(seq) is int:
+                    change.stored(seq, f"{token}.{seq}", ts, False)
+                else:
+                    number, mid, at = seq.decode().split(" ")
+                    change.stored(int(number), mid, int(at), True)
 
     def _fail(self, error: ParleyError) -> None:
-        self._broker.unconfirmed -= len(self._changes)
-        for change in self._changes:
-            change.failed(error)
+        for changes in self._groups.values():
+            self._broker.unconfirmed -= len(changes)
+            for change in changes:
+                change.failed(error)

@@ -10,6 +10,7 @@ from app.backplane.broker import Broker
 from app.backplane.link import Address
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
+from app.events import expand
 from tests.contract.engines import witness
 from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.sent import running
@@ -93,7 +94,7 @@ class RedisStage:
 
     async def log(self, room: str) -> list[bytes]:
         with witness(self.url) as client:
-            return client.lrange(keys.log(room), 0, -1)
+            return [event for entry in client.lrange(keys.log(room), 0, -1) for event in expand(entry)]
 
     async def lose_meta(self, room: str) -> None:
         with witness(self.url) as client:

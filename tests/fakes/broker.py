@@ -59,7 +59,7 @@ class MemoryStore:
     def store(self, name: str, changes: list[Change], kept_events: int) -> None:
         """What the publish script does."""
         room, token, ts = self.room(name), f"t{next(self._tokens)}", time.time_ns() // 10**6
-        first, last, fresh = room.seq + 1, room.mid, list[bytes]()
+        first, last, fresh = room.seq + 1, room.mid, list[bytes]()  # fresh: bodies
         answers = []
         for change in changes:
             cids = room.cids.setdefault(change.sender, {})
@@ -67,9 +67,8 @@ class MemoryStore:
             if known is None:
                 room.seq += 1
                 room.mid = f"{token}.{room.seq}"
-                event = b'{"seq":%d,"mid":"%s","ts":%d' % (room.seq, room.mid.encode(), ts) + change.body
-                room.log.append(event)
-                fresh.append(event)
+                room.log.append(b'{"seq":%d,"mid":"%s","ts":%d' % (room.seq, room.mid.encode(), ts) + change.body)
+                fresh.append(change.body)
                 cids[change.cid] = room.seq
                 for old in list(cids)[:-DEDUPE_CIDS]:
                     del cids[old]
@@ -80,7 +79,8 @@ class MemoryStore:
                 answers.append((change, known, mid or "", at, True))
         del room.log[:-kept_events]
         if fresh:
-            publication = b"\n".join([f"{room.epoch} {first} {last} {room.mid}".encode(), *fresh])
+            header = f"{room.epoch} {last}\n{first} {len(fresh)} {ts} {token}".encode()
+            publication = b"\n".join([header, *fresh])
             for listener in self.listeners:
                 listener(name, publication)
         for change, *answer in answers:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from app.events import Batch, Position
 
+TS = 1000
+
 
 def event(seq: int, life: str = "m", text: str = "") -> bytes:
-    """A stored event. `life` tells two logs apart that use the same numbers."""
-    return b'{"seq":%d,"mid":"%s%d","ts":%d,"text":"%s"}' % (seq, life.encode(), seq, 1000 + seq, text.encode())
+    """An event. `life` tells two logs apart that use the same numbers."""
+    return b'{"seq":%d,"mid":"%b.%d","ts":%d%b' % (seq, life.encode(), seq, TS, body(text))
+
+
+def body(text: str = "") -> bytes:
+    """An event without its head."""
+    return b',"text":"%b"}' % text.encode()
 
 
 def events(first: int, last: int, life: str = "m") -> list[bytes]:
-    """Stored events, both ends included."""
+    """Events, both ends included."""
     return [event(seq, life) for seq in range(first, last + 1)]
 
 
 def mid(seq: int, life: str = "m") -> str:
     """The mid of an event; empty at 0."""
-    return f"{life}{seq}" if seq else ""
+    return f"{life}.{seq}" if seq else ""
 
 
 def position(seq: int, epoch: str = "e", life: str = "m") -> Position:
@@ -27,8 +34,8 @@ def position(seq: int, epoch: str = "e", life: str = "m") -> Position:
 
 def publication(first: int, last: int, epoch: str = "e", life: str = "m") -> bytes:
     """What the publish script publishes."""
-    header = f"{epoch} {first} {mid(first - 1, life)} {mid(last, life)}".encode()
-    return b"\n".join([header, *events(first, last, life)])
+    count = last - first + 1
+    return f"{epoch} {mid(first - 1, life)}\n{first} {count} {TS} {life}\n".encode() + b"\n".join([body()] * count)
 
 
 def batch(first: int, last: int, epoch: str = "e", life: str = "m") -> Batch:

@@ -21,7 +21,7 @@ def test_a_head_is_read_from_the_front_of_an_event() -> None:
     [b"", b"{}", b'{"mid":"a","seq":1,"ts":2}', b'{"seq":"1","mid":"a","ts":2}', b' {"seq":1,"mid":"a","ts":2}'],
 )
 def test_an_event_without_its_head_is_refused(wrong: bytes) -> None:
-    """Anything the script did not write is a ValueError, no wrong number."""
+    """Anything else is a ValueError, no wrong number."""
     with pytest.raises(ValueError, match="not a stored event"):
         head(wrong)
 
@@ -29,15 +29,15 @@ def test_an_event_without_its_head_is_refused(wrong: bytes) -> None:
 def test_a_publication_is_read_as_a_batch() -> None:
     """Header and events of one script call."""
     batch = Batch.parse(publication(5, 7))
-    assert (batch.epoch, batch.first, batch.last, batch.previous, batch.last_mid) == ("e", 5, 7, "m4", "m7")
+    assert (batch.epoch, batch.first, batch.last, batch.previous, batch.last_mid) == ("e", 5, 7, "m.4", "m.7")
     assert batch.payloads == events(5, 7)
-    assert batch.position == Position("e", 7, "m7")
+    assert batch.position == Position("e", 7, "m.7")
 
 
 def test_the_first_publication_follows_nothing() -> None:
     """Before the first event there is no mid."""
     batch = Batch.parse(publication(1, 1))
-    assert (batch.first, batch.previous, batch.last_mid) == (1, "", "m1")
+    assert (batch.first, batch.previous, batch.last_mid) == (1, "", "m.1")
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,19 @@ def test_the_first_publication_follows_nothing() -> None:
     [
         b"",
         b"\n",
-        b"e 1  m1",
-        b"e 1 m1\n{}",
-        b"e one  m1\n{}",
-        b"e 1  m1 more\n{}",
-        b"\xff 1  m1\n{}",
+        b"e m.1",
+        b"e m.1\n",
+        b"e m.1\n1 1 1000 m",
+        b"e m.1\n1 2 1000 m\n,}",
+        b"e m.1\none 1 1000 m\n,}",
+        b"e m.1\n1 1 1000 m more\n,}",
+        b"e m.1 more\n1 1 1000 m\n,}",
+        b"\xff m.1\n1 1 1000 m\n,}",
     ],
 )
 def test_a_publication_of_another_kind_is_a_value_error(wrong: bytes) -> None:
     """What others publish on the channel is told apart, never half understood."""
-    with pytest.raises(ValueError, match=r"events|unpack|literal|decode"):
+    with pytest.raises(ValueError, match=r"entry|unpack|literal|decode"):
         Batch.parse(wrong)
 
 

@@ -315,7 +315,7 @@ def test_mids_prove_a_position() -> None:
     """Of the position itself and of each recent event; of what is not at hand, none."""
     room = at(5)
     room.receive(batch(6, 8))
-    assert [room.mid_at(seq) for seq in range(4, 10)] == [None, None, "m6", "m7", "m8", None]
+    assert [room.mid_at(seq) for seq in range(4, 10)] == [None, None, "m.6", "m.7", "m.8", None]
     assert (at(0).mid_at(0), Room("lobby").mid_at(0)) == ("", None)
 
 
@@ -362,14 +362,14 @@ def test_recent_events_are_bounded_in_bytes() -> None:
         assert kept[-1:] == [payload]
     huge = event(100, text="x" * (RECENT_BYTES + 1))
     room.receive(Batch("e", 100, mid(99), mid(100), [huge]))
-    assert (room.after(100), room.after(99), room.latest(1), room.mid_at(100)) == ([], None, [], "m100")
+    assert (room.after(100), room.after(99), room.latest(1), room.mid_at(100)) == ([], None, [], "m.100")
 
 
 def test_a_room_trimmed_of_large_events_still_knows_its_place() -> None:
     """After trimming, what follows is delivered and what was is a duplicate."""
     room = at(0)
     huge = event(1, text="x" * (RECENT_BYTES + 1))
-    room.receive(Batch("e", 1, "", "m1", [huge]))
+    room.receive(Batch("e", 1, "", "m.1", [huge]))
     assert room.receive(batch(1, 2)) is Verdict.DELIVER
     assert room.receive(batch(1, 1)) is Verdict.DUPLICATE
 
@@ -388,7 +388,7 @@ def test_a_stretched_room_keeps_what_is_put_before() -> None:
     for first in range(2001, 3001, 50):
         room.receive(batch(first, first + 49))
     assert room.after(1000) == events(1001, 3000)
-    assert room.mid_at(1001) == "m1001"
+    assert room.mid_at(1001) == "m.1001"
     room.shrink()
     assert room.after(1000) is None
     assert RECENT_EVENTS >= len(room.latest(3000)) >= RECENT_EVENTS // 2
@@ -426,7 +426,7 @@ def test_a_room_settles_at_a_position() -> None:
     assert room.settled
     assert (room.position, room.latest(3)) == (position(7), events(5, 7))
     room.settle(Position("f", 2, "x2"), events(1, 2, "x"))
-    assert (room.latest(2), room.mid_at(1)) == (events(1, 2, "x"), "x1")
+    assert (room.latest(2), room.mid_at(1)) == (events(1, 2, "x"), "x.1")
 
 
 def test_held_batches_come_back_in_order() -> None:

@@ -1,13 +1,17 @@
--- Stores and publishes the changes that one worker collected for one room.
+-- Stores and publishes the changes that one worker collected for one room, as one entry of the room's log.
 --
 -- KEYS  log, meta, then one dedupe record for each sender among the changes
 -- ARGV  1 channel   2 events kept   3 seconds kept   4 token for mids   5 epoch for a new room (unused before)
 --       6 seconds of the dedupe window   7 cids kept per sender
---       8... triples: number of the sender's record, 8-byte digest of the cid, body (JSON without its head,
---       beginning with a comma)
+--       8... pairs, one for each sender: 8-byte digests of the cids, joined; bodies (JSON without its head, beginning
+--       with a comma), joined by newlines
 --
--- Returns  epoch, ts, mid token, then per change, in the order given: its seq if it was stored now (its mid is
---          token.seq), or "seq mid ts" if its cid was there already (mid empty and ts 0 if it is no longer kept).
+-- Returns  epoch, ts, mid token, then for each sender the seq of its first change if all were stored now, or a list:
+--          per change its seq, or "seq mid ts" if its cid was there already (mid empty and ts 0 if no longer kept).
+--
+-- An entry of the log is "first count ts token", then a line for each body; event n of it has seq first + n and mid
+-- token.seq. Published is "epoch, mid of the event before", then the entry. Workers put the heads before the bodies: what
+-- is done once per event here is done on the one core that all workers share.
 --
 -- A dedupe record is the epoch and then 14 bytes a change, oldest first: the digest and the seq. It grows by
 -- appending, which is also all that goes to the append-only file, and is cut back to the cids kept when twice as many.
@@ -37,50 +41,81 @@ local function known(record, digest)
   end
 end
 
-local function duplicate(number)
-  if number > seq then return format('%d %s.%d %s', number, token, number, ts) end
-  local event = call('LINDEX', KEYS[1], number - seq - 1)
-  local mid, at = '', 0
-  if event then mid, at = string.match(event, '^{"seq":%d+,"mid":"([^"]*)","ts":(%d+)') end
-  return format('%d %s %s', number, mid, at)
+-- The index of the last entry of the log whose number at `field` (1: first seq, 3: ts) is at most `value`; -1 if none.
+local function locate(field, value)
+  local pattern = field == 1 and '^(%d+)' or '^%d+ %d+ (%d+)'
+  local low, high = 0, call('LLEN', KEYS[1])
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if tonumber(string.match(call('LINDEX', KEYS[1], middle), pattern)) <= value then
+      low = middle + 1
+    else
+      high = middle
+    end
+  end
+  return low - 1
 end
 
-local reply, events, records, added = {epoch, ts, token}, {}, {}, {}
-local top = seq
-for i = 8, #ARGV, 3 do
-  local sender, digest = tonumber(ARGV[i]), ARGV[i + 1]
-  local record = records[sender]
-  if not record then
-    record = call('GET', KEYS[2 + sender]) or ''
-    if sub(record, 1, start - 1) ~= epoch then record = '' end
-    records[sender], added[sender] = record, ''
+local function duplicate(number)
+  if number > seq then return format('%d %s.%d %s', number, token, number, ts) end
+  local entry = call('LINDEX', KEYS[1], locate(1, number))
+  if entry then
+    local first, _, at, name = string.match(entry, '^(%d+) (%d+) (%d+) ([^\n]+)')
+    if tonumber(first) <= number then return format('%d %s.%d %s', number, name, number, at) end
   end
-  local before = known(record, digest) or known(added[sender], digest)
-  if before then
-    reply[#reply + 1] = duplicate(before)
+  return format('%d  0', number)
+end
+
+local reply, lines, grown, top = {epoch, ts, token}, {}, {}, seq
+for i = 8, #ARGV, 2 do
+  local digests, key = ARGV[i], KEYS[i / 2 - 1]
+  local record = call('GET', key) or ''
+  if sub(record, 1, start - 1) ~= epoch then record = '' end
+  local added, answers, begin = {}, {}, top + 1
+  local bodies, doubled
+  for at = 1, #digests, 8 do
+    local digest = sub(digests, at, at + 7)
+    local before = known(record, digest)
+    if not before then
+      for n = 1, #added, 2 do
+        if added[n] == digest then before = (struct.unpack('>I6', added[n + 1])) end
+      end
+    end
+    if before then
+      doubled = doubled or {}
+      doubled[#answers + 1] = true
+      answers[#answers + 1] = duplicate(before)
+    else
+      top = top + 1
+      added[#added + 1] = digest
+      added[#added + 1] = struct.pack('>I6', top)
+      answers[#answers + 1] = top
+    end
+  end
+  if not doubled then
+    reply[#reply + 1] = begin
+    lines[#lines + 1] = ARGV[i + 1]
   else
-    top = top + 1
-    events[#events + 1] = format('{"seq":%d,"mid":"%s.%d","ts":%s', top, token, top, ts) .. ARGV[i + 2]
-    if added[sender] == '' then added[sender] = epoch end
-    added[sender] = added[sender] .. digest .. struct.pack('>I6', top)
-    reply[#reply + 1] = top
+    reply[#reply + 1] = answers
+    local n = 0
+    for body in string.gmatch(ARGV[i + 1], '[^\n]+') do
+      n = n + 1
+      if not doubled[n] then lines[#lines + 1] = body end
+    end
   end
+  if #added > 0 then grown[#grown + 1] = {key, record, table.concat(added)} end
 end
 if top == seq then return reply end
 
-local length = call('RPUSH', KEYS[1], unpack(events))
--- Trimmed by an eighth at a time, and by age with every 64th event: cheap, and at least as much is kept as promised.
-if length > kept + math.max(kept / 8, 50) then
-  call('LTRIM', KEYS[1], -kept, -1)
-elseif math.floor(top / 64) ~= math.floor(seq / 64) then
-  local oldest = (seconds - age) * 1000
-  local low, high = 0, length
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    local event = call('LINDEX', KEYS[1], middle)
-    if tonumber(string.match(event, '"ts":(%d+)')) < oldest then low = middle + 1 else high = middle end
-  end
-  if low > 0 then call('LTRIM', KEYS[1], low, -1) end
+local entry = format('%d %d %s %s\n', seq + 1, top - seq, ts, token) .. table.concat(lines, '\n')
+local length = call('RPUSH', KEYS[1], entry)
+-- Looked at with every 16th event: trimmed by age, and by count an eighth at a time; at least as much is kept as promised.
+if length > 1 and math.floor(top / 16) ~= math.floor(seq / 16) then
+  local first, at = string.match(call('LINDEX', KEYS[1], 0), '^(%d+) %d+ (%d+)')
+  local cut, limit = 0, (seconds - age) * 1000
+  if top - first >= kept + math.max(kept / 8, 50) then cut = locate(1, top - kept + 1) end
+  if tonumber(at) < limit then cut = math.max(cut, locate(3, limit - 1) + 1) end
+  if cut > 0 then call('LTRIM', KEYS[1], cut, -1) end
 end
 
 local mid = token .. '.' .. format('%d', top)
@@ -96,20 +131,16 @@ if seconds - renewed > math.min(age / 8, 3600) then
   call('EXPIRE', KEYS[2], math.floor(age * 1.25) + 86400)
 end
 
-for sender, entries in pairs(added) do
-  if entries ~= '' then
-    local key, record = KEYS[2 + sender], records[sender]
-    if record == '' then
-      call('SET', key, entries, 'EX', 2 * window)
-    else
-      local size = call('APPEND', key, sub(entries, start))
-      if size > 28 * ARGV[7] + start then
-        call('SET', key, epoch .. sub(record .. sub(entries, start), -14 * ARGV[7]), 'EX', 2 * window)
-      elseif call('TTL', key) < window then
-        call('EXPIRE', key, 2 * window)
-      end
-    end
+for _, growth in ipairs(grown) do
+  local key, record, entries = growth[1], growth[2], growth[3]
+  if record == '' then
+    call('SET', key, epoch .. entries, 'EX', 2 * window)
+  elseif #record + #entries > 28 * ARGV[7] + start then
+    call('SET', key, epoch .. sub(record .. entries, -14 * ARGV[7]), 'EX', 2 * window)
+  else
+    call('APPEND', key, entries)
+    if call('TTL', key) < window then call('EXPIRE', key, 2 * window) end
   end
 end
-call('PUBLISH', ARGV[1], format('%s %d %s %s\n', epoch, seq + 1, last, mid) .. table.concat(events, '\n'))
+call('PUBLISH', ARGV[1], epoch .. ' ' .. last .. '\n' .. entry)
 return reply

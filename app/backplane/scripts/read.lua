@@ -1,11 +1,12 @@
--- Reads a room's position and a part of its log; makes the epoch of a room that has none.
+-- Reads a room's position and a part of its log; makes the epoch of a room that has none. For the log see publish.lua.
 --
 -- KEYS  log, meta
 -- ARGV  1 epoch for a new room   2 seconds kept
---       3 first seq wanted (0: the latest)   4 most events returned   5, 6 epoch and mid to prove at seq first - 1
+--       3 first seq wanted (0: the latest)   4 most events wanted   5, 6 epoch and mid to prove at seq first - 1
 --         (5 empty: nothing to prove)
 --
--- Returns  epoch, seq and mid of the last event, seq of the oldest one kept, 1 if the proof holds else 0, events.
+-- Returns  epoch, seq and mid of the last event, seq of the oldest one kept, 1 if the proof holds else 0, and entries of
+--          the log: all wanted events are among theirs, and no more than the first and the last entry have others.
 local epoch, seq, mid = unpack(redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mid'))
 if not epoch or not seq then
   epoch, seq, mid = ARGV[1], 0, ''
@@ -15,8 +16,23 @@ if not epoch or not seq then
 end
 seq = tonumber(seq)
 local length = redis.call('LLEN', KEYS[1])
-local oldest = seq - length + 1
 local from, most = tonumber(ARGV[3]), tonumber(ARGV[4])
+
+local function first_of(entry) return tonumber(string.match(entry, '^(%d+)')) end
+
+local function entry_at(index) return redis.call('LINDEX', KEYS[1], index) end
+
+-- The index of the entry that has this seq, at least 0.
+local function locate(number)
+  local low, high = 0, length
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if first_of(entry_at(middle)) <= number then low = middle + 1 else high = middle end
+  end
+  return math.max(low - 1, 0)
+end
+
+local oldest = length > 0 and first_of(entry_at(0)) or seq + 1
 
 local proved = 0
 if ARGV[5] ~= '' and ARGV[5] == epoch then
@@ -26,18 +42,15 @@ if ARGV[5] ~= '' and ARGV[5] == epoch then
   elseif before == 0 and oldest == 1 and ARGV[6] == '' then
     proved = 1
   elseif before >= oldest and before < seq then
-    local event = redis.call('LINDEX', KEYS[1], before - oldest)
-    if event and string.match(event, '^{"seq":%d+,"mid":"([^"]*)"') == ARGV[6] then proved = 1 end
+    local token = string.match(entry_at(locate(before)), '^%d+ %d+ %d+ ([^\n]+)')
+    if string.format('%s.%d', token, before) == ARGV[6] then proved = 1 end
   end
 end
 
-local events = {}
-if most > 0 and length > 0 then
-  if from == 0 then
-    events = redis.call('LRANGE', KEYS[1], -most, -1)
-  elseif from <= seq then
-    local start = math.max(from - oldest, 0)
-    events = redis.call('LRANGE', KEYS[1], start, start + most - 1)
-  end
+local entries = {}
+if most > 0 and length > 0 and from <= seq then
+  if from == 0 then from = seq - most + 1 end
+  local last = math.min(from + most - 1, seq)
+  entries = redis.call('LRANGE', KEYS[1], locate(from), locate(last))
 end
-return {epoch, seq, mid, oldest, proved, events}
+return {epoch, seq, mid, oldest, proved, entries}

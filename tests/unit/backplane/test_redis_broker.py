@@ -36,7 +36,8 @@ class HeldPipeline:
 
     def bodies(self, number: int) -> list[bytes]:
         """The bodies in a posted call."""
-        return [word for word in self.posted[number][0] if isinstance(word, bytes) and word.startswith(b',"type"')]
+        words = [word for word in self.posted[number][0] if isinstance(word, bytes) and word.startswith(b',"type"')]
+        return [body for word in words for body in word.split(b"\n")]
 
 
 @pytest.fixture
@@ -57,8 +58,8 @@ async def flushed() -> None:
     await asyncio.sleep(0)
 
 
-def reply(*results: int | bytes) -> list[Any]:
-    """What the publish script returns."""
+def reply(*results: int | list[int | bytes]) -> list[Any]:
+    """What the publish script returns: per sender the first seq, or an answer for each change."""
     return [b"epoch", b"1763791200123", b"token", *results]
 
 
@@ -96,7 +97,7 @@ async def test_each_change_gets_its_own_answer(pipeline: HeldPipeline, broker: R
     for one in sent:
         broker.publish("a", one)
     await flushed()
-    pipeline.posted[0][1](reply(8, b"5 old.5 1763791200001", b"2  0"))
+    pipeline.posted[0][1](reply([8, b"5 old.5 1763791200001", b"2  0"]))
     assert [one.confirmed for one in sent] == [
         (8, "token.8", 1763791200123, False),
         (5, "old.5", 1763791200001, True),
@@ -169,7 +170,7 @@ async def test_unconfirmed_changes_are_bounded(
     with pytest.raises(Unavailable, match="too many"):
         broker.publish("a", Sent())
     await flushed()
-    pipeline.posted[0][1](reply(1, 2, 3))
+    pipeline.posted[0][1](reply(1))
     broker.publish("a", Sent())
     await flushed()
 
