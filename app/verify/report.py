@@ -64,8 +64,7 @@ class Run:
             return f"NOTHING PROVED: {'; '.join(self.problems)}"
         took = sum(fault.took for fault in self.history.faults)
         return (
-            f"PASSED: {verdict.acked} acknowledged events, {verdict.deliveries} deliveries, "
-            f"{took} faults, 0 violations"
+            f"PASSED: {verdict.acked} acknowledged events, {verdict.deliveries} deliveries, {took} faults, 0 violations"
         )
 
 
