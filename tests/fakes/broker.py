@@ -88,12 +88,16 @@ class MemoryStore:
 
 
 class MemoryBroker:
-    """One worker's broker. `failure`, if set, meets every call; reads wait while `gate` is closed."""
+    """One worker's broker.
+
+    `failure`, if set, meets every call, and `loss` every change on its way; reads wait while `gate` is closed.
+    """
 
     def __init__(self, store: MemoryStore, kept_events: int = 10_000) -> None:
         self.store = store
         self.kept_events = kept_events
         self.failure: ParleyError | None = None
+        self.loss: ParleyError | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.reads: list[str] = []
@@ -110,7 +114,11 @@ class MemoryBroker:
     def _flush(self) -> None:
         queued, self._queued = self._queued, {}
         for room, changes in queued.items():
-            self.store.store(room, changes, self.kept_events)
+            if self.loss is None:
+                self.store.store(room, changes, self.kept_events)
+            else:
+                for change in changes:
+                    change.failed(self.loss)
 
     async def latest(self, room: str, limit: int) -> Page:
         """See Broker."""

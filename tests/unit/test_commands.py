@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.commands import HELLO_SECONDS, PAGE_MAX
-from app.errors import Unavailable
+from app.errors import NotConfirmed, Unavailable
 from app.member import ERRORS_IN_A_ROW, WAITING_REQUESTS
 from tests.fakes.sent import Sent, running
 from tests.fakes.wire import BINARY, frame
@@ -320,6 +320,25 @@ async def test_whoever_vanishes_leaves_all_rooms(worker: Worker) -> None:
     assert len(worker.deadlines) == 0
 
 
+async def test_a_join_so_slow_that_the_room_was_closed_is_refused_for_now(worker: Worker) -> None:
+    """Nobody is put into a room that hears nothing any more."""
+    ada = await worker.visitor()
+    for _ in range(300):
+        worker.broker.publish("lobby", Sent())
+    await worker.hub.enter("lobby")
+    worker.broker.gate.clear()
+    number = ada.say("join", room="lobby", limit=PAGE_MAX)
+    await until_async(lambda: len(worker.broker.reads) == 2, "it reaches back")
+    room = worker.hub.get("lobby")
+    assert room is not None
+    worker.hub._forget(room)
+    worker.broker.gate.set()
+    error = await ada.reply(number)
+    assert (error["code"], error["temporary"]) == ("rate_limited", True)
+    assert (ada.member.rooms, len(room)) == ((), 0)
+    assert (await ada.ask("join", room="lobby"))["type"] == "joined"
+
+
 async def test_a_join_that_redis_does_not_answer_is_refused_for_now(worker: Worker) -> None:
     """The member is in no room then, and may try again."""
     ada = await worker.visitor()
@@ -409,6 +428,19 @@ async def test_a_send_that_redis_does_not_take_is_refused_for_now(worker: Worker
         assert (error["code"], error["temporary"]) == ("unavailable", True)
     worker.broker.failure = None
     assert (await ada.ask("send", room="lobby", cid="c0", text="x"))["seq"] == 1
+
+
+async def test_a_send_that_redis_does_not_confirm_may_be_sent_again(worker: Worker) -> None:
+    """The error is temporary, the send no longer counts as unacknowledged, and the same cid settles it."""
+    ada = await worker.visitor()
+    await ada.ask("join", room="lobby")
+    worker.broker.loss = NotConfirmed("the connection to Redis was lost")
+    for number in range(PROMISES.unacked + 5):
+        error = await ada.ask("send", room="lobby", cid=f"c{number}", text="x")
+        assert (error["code"], error["temporary"]) == ("unavailable", True)
+    worker.broker.loss = None
+    assert (await ada.ask("send", room="lobby", cid="c0", text="x"))["seq"] == 1
+    assert worker.counters.refusals == PROMISES.unacked + 5
 
 
 async def test_an_ack_for_somebody_who_is_gone_harms_nobody(worker: Worker) -> None:

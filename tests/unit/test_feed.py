@@ -90,6 +90,13 @@ async def test_unconfirmed_messages_are_bounded(bench: Bench) -> None:
     assert [data for _, data in bench.broker.sent] == [b"t%d" % number for number in range(total)]
 
 
+async def test_a_client_hears_what_is_sent_to_the_feed(bench: Bench) -> None:
+    """Itself included, for the room knows no sender."""
+    (feed,) = bench.worker.hub.feeds.values()
+    feed.send_message(b"\x81\x02hi")
+    assert bytes(bench.transport.sent) == b"\x81\x02hi"
+
+
 @pytest.mark.parametrize("failure", [Unavailable("away"), NotConfirmed("lost")])
 async def test_a_message_that_is_not_taken_ends_the_connection(bench: Bench, failure: ParleyError) -> None:
     """1013: there is no other way to tell; whether refused at once or later."""

@@ -87,6 +87,17 @@ async def test_a_room_being_read_is_not_closed() -> None:
     assert worker.hub.get("lobby") is None
 
 
+async def test_a_room_with_a_gap_is_settled_before_it_is_entered() -> None:
+    """Whoever enters gets a position that is up to date."""
+    worker = Worker()
+    room = await worker.hub.enter("lobby")
+    worker.subscriber.active.clear()
+    await Sent().through(worker.broker, "lobby")
+    worker.relay.gap(room)
+    assert worker.hub.entered("lobby") is None
+    assert (await worker.hub.enter("lobby")).at.seq == 1
+
+
 @pytest.mark.parametrize("failure", [Unavailable("no"), NotConfirmed("perhaps")])
 async def test_a_failed_opening_leaves_no_trace(failure: Exception) -> None:
     """Neither room nor subscription, whether Redis does not subscribe or does not read; the next try is a new one."""
@@ -176,6 +187,17 @@ async def test_feeds_are_opened_and_closed_in_the_same_way() -> None:
     worker.hub.leave_feed(client, feed)
     worker.later(LINGER_SECONDS)
     assert (worker.hub.feeds, worker.subscriber.active) == ({}, set())
+
+
+async def test_a_feed_being_entered_is_not_closed() -> None:
+    """Whoever enters while it lingers is not left in a feed that hears nothing."""
+    worker = Worker()
+    feed = await worker.hub.enter_feed("lobby")
+    async with worker.hub.lock("lobby"):
+        worker.later(LINGER_SECONDS)
+        assert worker.hub.feeds == {keys.feed("lobby"): feed}
+    worker.later(LINGER_SECONDS)
+    assert worker.hub.feeds == {}
 
 
 async def test_a_feed_that_cannot_be_heard_is_refused_and_goes_away() -> None:

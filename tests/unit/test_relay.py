@@ -210,3 +210,19 @@ async def test_an_audit_of_healthy_rooms_reads_little_and_changes_nothing(
         await until_async(lambda: len(worker.broker.reads) >= before + 3, "three audits")
     assert set(worker.broker.reads[before:]) == {"lobby"}
     assert (client.seqs, worker.counters.gaps_healed, worker.counters.resyncs) == ([1, 2, 3], 0, 0)
+
+
+async def test_an_audit_that_cannot_read_changes_nothing(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis away is no gap; the next audit tries again."""
+    monkeypatch.setattr(module, "AUDIT_SECONDS", 0.001)
+    monkeypatch.setattr(module, "AUDIT_GRACE_SECONDS", 0.001)
+    client = await member_of(worker)
+    worker.subscriber.active.clear()
+    await store(worker, 1)
+    worker.broker.failure = Unavailable("away")
+    async with running(worker.relay.audit()):
+        before = len(worker.broker.reads)
+        await until_async(lambda: len(worker.broker.reads) >= before + 3, "three audits")
+        assert client.seqs == []
+        worker.broker.failure = None
+        await until_async(lambda: client.seqs == [1], "the audit finds it")
