@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
@@ -13,9 +14,20 @@ from tests.fakes.sent import Sent
 from tests.support import until_async
 
 
-async def fill(broker: Broker, room: str, count: int) -> list[Sent]:
-    """Store some events, one call after the other."""
-    return [await Sent().through(broker, room) for _ in range(count)]
+async def fill(broker: Broker, room: str, count: int, at_once: int = 1) -> list[Sent]:
+    """Store some events, so many in each turn, by three senders in turns."""
+    sent: list[Sent] = []
+    while len(sent) < count:
+        some = [Sent(sender=f"u{number % 3}/s") for number in range(min(at_once, count - len(sent)))]
+        for one in some:
+            broker.publish(room, one)
+        for one in some:
+            await one.answered()
+        sent += some
+    return sent
+
+
+AT_ONCE = pytest.mark.parametrize("at_once", [1, 7, 50])
 
 
 def cid_of(event: bytes) -> str:
@@ -210,6 +222,40 @@ async def test_one_sender_does_not_push_out_anothers_cids(stage: Stage, room: st
     assert again.confirmed == (*quiet.confirmed[:3], True)
 
 
+@pytest.mark.parametrize("seed", range(5))
+async def test_retries_and_new_changes_of_many_senders_in_one_turn_are_told_apart(
+    stage: Stage, room: str, seed: int
+) -> None:
+    """Each answer is its own change's: the event at its seq has its cid, a retry has the seq of the first time."""
+    dice = random.Random(seed)
+    broker = await stage.broker()
+    first: dict[str, Sent] = {}
+    counts = dict.fromkeys(("ada", "bob", "eve"), 0)
+    for _ in range(12):
+        turn: list[Sent] = []
+        for _ in range(dice.randrange(1, 80)):
+            sender = dice.choice(list(counts))
+            if dice.random() < 0.6 or not counts[sender]:
+                counts[sender] += 1
+                number = counts[sender]
+            else:
+                number = dice.randrange(max(1, counts[sender] - 30), counts[sender] + 1)
+            turn.append(Sent(f"{sender}-{number}", sender))
+            broker.publish(room, turn[-1])
+        for one in turn:
+            await one.answered()
+            before = first.setdefault(one.cid, one)
+            assert one.confirmed[:3] == before.confirmed[:3]
+            assert one.dup is (before is not one)
+    log = await stage.log(room)
+    assert len(log) == len(first) == sum(counts.values())
+    for cid, one in first.items():
+        assert cid_of(log[one.seq - 1]) == cid
+    for sender in counts:
+        seqs = [first[f"{sender}-{number}"].seq for number in range(1, counts[sender] + 1)]
+        assert seqs == sorted(seqs)
+
+
 async def test_a_duplicate_that_is_no_longer_kept_is_still_one(stage: Stage, room: str) -> None:
     """Its event is trimmed, its seq is remembered; there is no mid to tell."""
     broker = await stage.broker(kept_events=10)
@@ -253,21 +299,23 @@ async def test_a_room_that_nobody_has_written_to_has_an_epoch(stage: Stage, room
     assert (await one.since(room, page.top, 10)).proved
 
 
-async def test_latest_gives_the_last_events(stage: Stage, room: str) -> None:
+@AT_ONCE
+async def test_latest_gives_the_last_events(stage: Stage, room: str, at_once: int) -> None:
     """As many as asked for, oldest first, with the room's position."""
     broker = await stage.broker()
-    sent = await fill(broker, room, 12)
+    await fill(broker, room, 12, at_once)
     log = await stage.log(room)
     for limit in (0, 1, 5, 12, 99):
         page = await broker.latest(room, limit)
         assert page.events == (log[-limit:] if limit else [])
-        assert (page.top.seq, page.top.mid, page.oldest) == (12, sent[-1].confirmed[1], 1)
+        assert (page.top.seq, page.top.mid, page.oldest) == (12, head(log[-1]).mid, 1)
 
 
-async def test_between_gives_events_from_a_seq_on(stage: Stage, room: str) -> None:
+@AT_ONCE
+async def test_between_gives_events_from_a_seq_on(stage: Stage, room: str, at_once: int) -> None:
     """Up to the limit; beyond the end there is nothing, before the beginning what is kept first."""
     broker = await stage.broker()
-    await fill(broker, room, 12)
+    await fill(broker, room, 12, at_once)
     log = await stage.log(room)
     for first in range(1, 15):
         for limit in (0, 1, 4, 50):
@@ -278,17 +326,18 @@ async def test_between_gives_events_from_a_seq_on(stage: Stage, room: str) -> No
     assert (await broker.between(room, 3, -1)).events == []
 
 
-async def test_a_position_is_proved_at_every_kept_seq(stage: Stage, room: str) -> None:
+@AT_ONCE
+async def test_a_position_is_proved_at_every_kept_seq(stage: Stage, room: str, at_once: int) -> None:
     """From the oldest to the last event, in a log that was trimmed and in one that was not, and nowhere else."""
     broker = await stage.broker(kept_events=20)
-    for total in (15, 100):
-        sent = await fill(broker, room, total)
+    for total in (15, 140):
+        await fill(broker, room, total, at_once)
         page = await broker.latest(room, 1000)
         epoch, top, oldest = page.top.epoch, page.top.seq, page.oldest
         kept = page.events
         assert (oldest == 1) is (total == 15)
+        assert top - oldest + 1 >= min(total, 20)
         assert [head(event).seq for event in kept] == list(range(oldest, top + 1))
-        assert sent[-1].seq == top
         for event in kept:
             here = Position(epoch, head(event).seq, head(event).mid)
             found = await broker.since(room, here, 1000)
@@ -308,15 +357,15 @@ async def test_a_position_is_proved_at_every_kept_seq(stage: Stage, room: str) -
         assert not (await broker.since(room, Position(epoch, 0, "x"), 3)).proved
 
 
-async def test_a_log_is_trimmed_by_count(stage: Stage, room: str) -> None:
+@AT_ONCE
+async def test_a_log_is_trimmed_by_count(stage: Stage, room: str, at_once: int) -> None:
     """At least as many as promised are kept, not many more, and they are the last ones."""
     broker = await stage.broker(kept_events=100)
-    for number in range(1, 701):
-        await Sent().through(broker, room)
-        if number % 50 == 0:
-            log = await stage.log(room)
-            assert min(number, 100) <= len(log) <= 100 + 50 + 16
-            assert [head(event).seq for event in log] == list(range(number - len(log) + 1, number + 1))
+    for number in range(50, 701, 50):
+        await fill(broker, room, 50, at_once)
+        log = await stage.log(room)
+        assert min(number, 100) <= len(log) <= 100 + 50 + 16 + at_once
+        assert [head(event).seq for event in log] == list(range(number - len(log) + 1, number + 1))
     page = await broker.between(room, 1, 5)
     assert head(page.events[0]).seq == page.oldest == 700 - len(await stage.log(room)) + 1
 
