@@ -7,29 +7,20 @@ in the order sent.
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import structlog
 
 from app.auth import Guests, Identity
 from app.backplane.broker import Broker
 from app.deadlines import Deadlines
-from app.errors import (
-    AlreadyJoined,
-    BadRequest,
-    Forbidden,
-    NotJoined,
-    ParleyError,
-    RateLimited,
-    TooLarge,
-    Unauthorized,
-)
+from app.errors import BadRequest, NotJoined, ParleyError, RateLimited, TooLarge, Unauthorized
 from app.events import head
 from app.hub import Hub
+from app.joining import PAGE_MAX, Joining, Work, newest, oldest
 from app.member import ERRORS_IN_A_ROW, WAITING_REQUESTS, Member, State
 from app.metrics import Counters
 from app.protocol import messages as wire
@@ -39,10 +30,6 @@ from app.room import Room
 from app.tasks import Tasks
 
 HELLO_SECONDS = 10.0
-PAGE_MAX = 200
-RESUME_BYTES = 1024 * 1024
-
-Work = Coroutine[Any, Any, None]
 _log = structlog.get_logger("commands")
 
 
@@ -79,12 +66,17 @@ class Commands:
         self._deadlines = deadlines
         self._counters = counters
         self._promises = promises
+        self._joining = Joining(hub, broker, counters, promises.rooms, promises.resume_events)
         self._limits = wire.Limits(promises.text_chars, promises.frame_bytes, promises.rooms, promises.unacked)
+        self._worker = secrets.token_hex(4)
         self._numbers = count(1)
 
     def next_conn(self) -> str:
-        """An id for a new connection, unique over all workers as long as node names are."""
-        return f"{self._promises.node}-{next(self._numbers):x}"
+        """An id for a new connection, unlike that of any other, on any worker, at any time.
+
+        It names the session of a client that gives none: were it used again, so would be the client's cids.
+        """
+        return f"{self._worker}-{next(self._numbers):x}"
 
     # Members come, ask, go
 
@@ -144,7 +136,7 @@ class Commands:
             case wire.Send():
                 self._send(member, request)
             case wire.Join():
-                return self._join(member, request)
+                return self._joining.join(member, request)
             case wire.Leave():
                 self._leave(member, request)
             case wire.History():
@@ -237,69 +229,6 @@ class Commands:
 
     # Rooms
 
-    def _join(self, member: Member, request: wire.Join) -> Work | None:
-        name = room_name(request.room)
-        if member.joined(name) is not None:
-            raise AlreadyJoined("the room is joined already")
-        if len(member.rooms) >= self._promises.rooms:
-            raise Forbidden(f"a connection joins at most {self._promises.rooms} rooms")
-        room = self._hub.entered(name)
-        if room is None:
-            return self._join_later(member, request, name)
-        events, recovered = self._at_hand(room, request)
-        if events is None:
-            return self._join_later(member, request, name)
-        self._admit(member, request, room, events, recovered)
-        return None
-
-    def _at_hand(self, room: Room, request: wire.Join) -> tuple[list[bytes] | None, bool]:
-        """The events a join is answered with, from the room's recent ones; None if they do not reach."""
-        since = request.since
-        if not since:
-            limit = min(request.limit, PAGE_MAX)
-            enough = room.recent_first <= max(1, room.at.seq - limit + 1)
-            return room.latest(limit) if enough else None, False
-        if since.epoch != room.at.epoch or room.mid_at(since.seq) != since.mid:
-            return None, False
-        return room.after(since.seq), True
-
-    async def _join_later(self, member: Member, request: wire.Join, name: str) -> None:
-        room = await self._hub.enter(name)
-        events: list[bytes] | None = None
-        recovered = False
-        if request.since:
-            events = await self._resume(room, request.since)
-            recovered = events is not None
-        if events is None:
-            limit = min(request.limit, PAGE_MAX)
-            await self._hub.reach_back(room, room.at.seq - limit + 1)
-            events = room.latest(limit)
-        # From here to the end nothing waits: the answer and the first broadcast leave no room for a hole.
-        if member.state is State.HERE:
-            if self._hub.get(name) is not room:
-                raise RateLimited("the room was closed meanwhile; join again", retry_seconds=0.1)
-            self._admit(member, request, room, events, recovered)
-
-    def _admit(self, member: Member, request: wire.Join, room: Room, events: list[bytes], recovered: bool) -> None:
-        room.join(member)
-        member.rooms += (room,)
-        self._counters.joins += 1
-        self._counters.recoveries += recovered
-        member.reply(wire.joined(request, room.name, room.at, recovered, events))
-
-    async def _resume(self, room: Room, since: wire.Since) -> list[bytes] | None:
-        """Exactly the events after a position, up to the room's; None if that cannot be proved, or is too much."""
-        if since.epoch != room.at.epoch or since.seq > room.at.seq:
-            # The client may know more than this worker has heard yet.
-            await self._hub.refresh(room)
-        if since.epoch != room.at.epoch or not 0 <= room.at.seq - since.seq <= self._promises.resume_events:
-            return None
-        await self._hub.reach_back(room, since.seq)
-        if since.epoch != room.at.epoch or room.mid_at(since.seq) != since.mid:
-            return None
-        events = room.after(since.seq)
-        return events if events is not None and sum(map(len, events)) <= RESUME_BYTES else None
-
     def _leave(self, member: Member, request: wire.Leave) -> None:
         room = self._room(member, request.room)
         self._hub.leave(member, room)
@@ -339,8 +268,10 @@ class Commands:
             page = await self._broker.latest(room.name, limit)
             events = page.events
         if isinstance(after, int):
+            events = oldest(events)
             more = bool(events) and head(events[-1]).seq < page.top.seq
         else:
+            events = newest(events)
             more = bool(events) and head(events[0]).seq > page.oldest
         member.reply(wire.history(request, room.name, events, more))
 

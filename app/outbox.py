@@ -6,6 +6,7 @@ and a broadcast that comes in between, leave in one write: the number of writes 
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import AbstractEventLoop, WriteTransport
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,7 +63,7 @@ class OutboxPool:
 class Outbox:
     """What leaves for one peer. Frames go out whole, in the order written, and none after `close`."""
 
-    __slots__ = ("_behind", "_late", "_mark", "_owner", "_pool", "_transport", "closed")
+    __slots__ = ("_behind", "_drained", "_late", "_mark", "_owner", "_pool", "_transport", "closed")
 
     def __init__(self, transport: WriteTransport, pool: OutboxPool, owner: Owner) -> None:
         self._transport = transport
@@ -71,6 +72,7 @@ class Outbox:
         self._late: list[bytes] | None = None
         self._behind = False
         self._mark = 0
+        self._drained: asyncio.Event | None = None
         self.closed = False
         transport.set_write_buffer_limits(high=pool.limits.soft_bytes)
 
@@ -100,6 +102,20 @@ class Outbox:
         else:
             self._late.append(frame)
 
+    async def drained(self) -> None:
+        """Wait until the peer is not behind, or the outbox is closed: one that stays behind is cut after its grace."""
+        self.flush()
+        if self._behind and not self.closed:
+            self._drained = self._drained or asyncio.Event()
+            await self._drained.wait()
+        else:
+            await asyncio.sleep(0)
+
+    def _wake(self) -> None:
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
+
     def flush(self) -> None:
         """Write the replies that wait."""
         if self._late is not None:
@@ -116,12 +132,14 @@ class Outbox:
         """The transport has caught up."""
         self._behind = self.closed
         self._pool.deadlines.clear(self, "slow")
+        self._wake()
 
     def close(self) -> None:
         """Accept nothing more. What was written already may still leave."""
         self.closed = self._behind = True
         self._late = None
         self._pool.deadlines.clear(self, "slow")
+        self._wake()
 
     def _judge(self) -> None:
         """Grace is over: cut, unless the peer has at least caught up a part of what it owes."""

@@ -17,6 +17,7 @@ from app.room import Room, Verdict
 FIRST_PAGE = 100
 RESYNC_PAGE = 50
 PAGE = 500
+REACH_BYTES = 4 * 1024 * 1024
 
 _log = structlog.get_logger("reader")
 
@@ -76,7 +77,10 @@ class Reader:
             room.send_message(frames.texts(payloads))
 
     async def reach_back(self, room: Room, seq: int) -> None:
-        """Have the events from `seq` on among the room's recent ones, as far as the log has them."""
+        """Have the events from `seq` on among the room's recent ones.
+
+        As far as the log has them; not if they are more than REACH_BYTES: whoever needs these reads them in parts.
+        """
         room.stretch()
         first = max(seq, 1)
         events: list[bytes] = []
@@ -86,5 +90,7 @@ class Reader:
             if page.top.epoch != room.at.epoch or not page.events:
                 return
             events += page.events
+            if sum(map(len, page.events)) / len(page.events) * (room.recent_first - seq) > REACH_BYTES:
+                return
             first = head(page.events[-1]).seq + 1
         room.prepend(events)

@@ -251,3 +251,35 @@ async def test_many_who_resume_at_once_share_the_reads(server: Callable[..., Ser
     await until_async(lambda: here.metric("parley_recoveries_total") == 100, "all are counted")
     assert here.metric("parley_log_reaches_back_total") <= 5
     await ada.close()
+
+
+async def test_megabytes_missed_are_given_in_parts_without_a_hole(server: Callable[..., Server], room: str) -> None:
+    """However much was missed, resuming gives exactly that, also while more is being said."""
+    here = server(workers=1)
+    ada = await Peer.open(here.ws)
+    joined = await ada.ask("join", room=room)
+    text = 3900 * "\U0001f600"
+    for number in range(300):
+        assert (await ada.ask("send", room=room, cid=f"c{number}", text=text))["type"] == "ack"
+    since = {key: joined[key] for key in ("epoch", "seq", "mid")}
+    bob = await Peer.open(here.ws)
+
+    async def talk() -> None:
+        for number in range(300, 400):
+            await ada.ask("send", room=room, cid=f"c{number}", text="more")
+
+    talking = asyncio.create_task(talk())
+    resumed = await bob.ask("join", room=room, since=since)
+    assert resumed["recovered"] is True
+    seqs = [event["seq"] for event in resumed["messages"]]
+    assert seqs[-1] == resumed["seq"]
+    assert resumed["mid"] == resumed["messages"][-1]["mid"]
+    seqs += [(await bob.push("message"))["seq"] for _ in range(400 - len(seqs))]
+    assert seqs == list(range(1, 401))
+    await talking
+    assert (await bob.ask("ping"))["type"] == "pong"
+    page = await bob.ask("history", room=room, after=0, limit=200)
+    assert page["more"] is True
+    assert [event["seq"] for event in page["messages"]] == list(range(1, len(page["messages"]) + 1))
+    await ada.close()
+    await bob.close()

@@ -20,7 +20,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("auth", "outbox", "room", "member", "connection"),
     ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pipeline"),
     ("backplane.subscriber", "backplane.redis_broker", "backplane.assess"),
-    ("reader", "hub", "relay", "commands", "feed"),
+    ("reader", "hub", "relay", "joining", "commands", "feed"),
     ("endpoint", "api", "lifecycle", "embedded"),
     ("server", "supervisor", "client/", "verify/", "cli"),
 )

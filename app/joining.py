@@ -1,0 +1,183 @@
+"""How a member enters a room: fresh, or resuming from its position.
+
+The room is the authority. A member is answered up to the room's own position and gets everything later as broadcasts;
+between the last part of the answer and the entry nothing waits, so there is no hole and no repeat. Who has missed more
+than one frame should carry gets the rest as further events, as fast as it takes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from app import frames
+from app.backplane.broker import Broker
+from app.errors import AlreadyJoined, Forbidden, ParleyError
+from app.events import Position, head
+from app.hub import Hub
+from app.member import Member, State
+from app.metrics import Counters
+from app.protocol import messages as wire
+from app.protocol.names import room_name
+from app.room import Room
+
+PAGE_MAX = 200
+PART_EVENTS = 64
+PART_BYTES = 256 * 1024
+RETRY_SECONDS = 0.25
+
+Work = Coroutine[Any, Any, None]
+
+
+def newest(events: list[bytes], most_bytes: int = 4 * PART_BYTES) -> list[bytes]:
+    """The last events that together have at most so many bytes; at least one, if there is any."""
+    size = 0
+    for index in range(len(events) - 1, -1, -1):
+        size += len(events[index])
+        if size > most_bytes:
+            return events[min(index + 1, len(events) - 1) :]
+    return events
+
+
+def oldest(events: list[bytes], most_bytes: int = 4 * PART_BYTES) -> list[bytes]:
+    """The first events that together have at most so many bytes; at least one, if there is any."""
+    size = 0
+    for index, event in enumerate(events):
+        size += len(event)
+        if size > most_bytes:
+            return events[: max(index, 1)]
+    return events
+
+
+class Joining:
+    """Lets members into rooms. `rooms` and `resume_events` are the limits of the same name."""
+
+    def __init__(self, hub: Hub, broker: Broker, counters: Counters, rooms: int, resume_events: int) -> None:
+        self._hub = hub
+        self._broker = broker
+        self._counters = counters
+        self._rooms = rooms
+        self._resume_events = resume_events
+
+    def join(self, member: Member, request: wire.Join) -> Work | None:
+        """Answer a join now, or return what has to wait.
+
+        Raises:
+            BadRequest, AlreadyJoined, Forbidden: the name, the room, one room too many.
+        """
+        name = room_name(request.room)
+        if member.joined(name) is not None:
+            raise AlreadyJoined("the room is joined already")
+        if len(member.rooms) >= self._rooms:
+            raise Forbidden(f"a connection joins at most {self._rooms} rooms")
+        room = self._hub.entered(name)
+        events = self._at_hand(room, request) if room is not None else None
+        if room is None or events is None:
+            return self._join_later(member, request, name)
+        self._enter(member, room)
+        self._answer(member, request, room.name, room.at, bool(request.since), events)
+        return None
+
+    def _at_hand(self, room: Room, request: wire.Join) -> list[bytes] | None:
+        """The events a join is answered with, from the room's recent ones; None if they do not do."""
+        since = request.since
+        if not since:
+            limit = min(request.limit, PAGE_MAX)
+            return newest(room.latest(limit)) if room.recent_first <= max(1, room.at.seq - limit + 1) else None
+        if since.epoch != room.at.epoch or room.mid_at(since.seq) != since.mid:
+            return None
+        events = room.after(since.seq)
+        return events if events is not None and sum(map(len, events)) <= PART_BYTES else None
+
+    async def _join_later(self, member: Member, request: wire.Join, name: str) -> None:
+        if request.since and await self._resume(member, request, name, request.since):
+            return
+        limit = min(request.limit, PAGE_MAX)
+        while True:
+            room = await self._hub.enter(name)
+            await self._hub.reach_back(room, room.at.seq - limit + 1)
+            if self._hub.get(name) is room:
+                break
+        if member.state is State.HERE:
+            self._enter(member, room)
+            self._answer(member, request, name, room.at, False, newest(room.latest(limit)))
+
+    async def _resume(self, member: Member, request: wire.Join, name: str, since: wire.Since) -> bool:
+        """Give a member exactly what follows its position, in parts; False if that cannot be proved, or is too much."""
+        position = Position(since.epoch, since.seq, since.mid)
+        if not await self._proved(await self._hub.enter(name), position):
+            return False
+        answered = False
+        while member.state is State.HERE:
+            try:
+                room = await self._hub.enter(name)
+                events = await self._part(room, position)
+            except ParleyError:
+                if not answered:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if self._hub.get(name) is not room:
+                continue
+            if events is None:
+                if answered:
+                    self._enter(member, room)
+                    lost = wire.resync(name, room.at, True, newest(room.latest(PAGE_MAX)))
+                    member.write(frames.text(lost))
+                return answered
+            # From here to the entry nothing waits.
+            if events:
+                last = head(events[-1])
+                position = Position(position.epoch, last.seq, last.mid)
+            here = position.seq >= room.at.seq
+            if here:
+                self._enter(member, room)
+            if answered:
+                member.write(frames.texts(events))
+            else:
+                self._answer(member, request, name, position, True, events)
+                answered = True
+            if here:
+                break
+            await member.outbox.drained()
+        return True
+
+    async def _proved(self, room: Room, position: Position) -> bool:
+        """Whether the position is in the room's log, and not too far back."""
+        if position.epoch != room.at.epoch or position.seq > room.at.seq:
+            # The client may know more than this worker has heard yet.
+            await self._hub.refresh(room)
+        if position.epoch != room.at.epoch or not 0 <= room.at.seq - position.seq <= self._resume_events:
+            return False
+        await self._hub.reach_back(room, position.seq)
+        known = room.mid_at(position.seq)
+        if known is None:
+            # More than is kept at hand, or no longer in the log.
+            return (await self._broker.since(room.name, position, 0)).proved
+        return known == position.mid and position.epoch == room.at.epoch
+
+    async def _part(self, room: Room, position: Position) -> list[bytes] | None:
+        """The next events after a position, none beyond the room's; None if they are not to be had any more."""
+        if room.at.epoch != position.epoch:
+            return None
+        events = room.after(position.seq)
+        if events is None:
+            page = await self._broker.between(room.name, position.seq + 1, PART_EVENTS)
+            if page.top.epoch != position.epoch or room.at.epoch != position.epoch or not page.events:
+                return None
+            if head(page.events[0]).seq != position.seq + 1:
+                return None
+            events = [event for event in page.events if head(event).seq <= room.at.seq]
+        return oldest(events, PART_BYTES)
+
+    def _enter(self, member: Member, room: Room) -> None:
+        room.join(member)
+        member.rooms += (room,)
+
+    def _answer(
+        self, member: Member, request: wire.Join, name: str, position: Position, recovered: bool, events: list[bytes]
+    ) -> None:
+        self._counters.joins += 1
+        self._counters.recoveries += recovered
+        member.reply(wire.joined(request, name, position, recovered, events))
