@@ -51,7 +51,9 @@ def _guarantee(config: dict[str, str], warnings: list[str]) -> str:
         if config.get("appendfsync") == "always":
             return "acknowledged events survive a crash of Redis and of its machine"
         if config.get("appendfsync") == "everysec":
-            return "acknowledged events survive a crash of Redis; a crash of its machine may cost the last two seconds"
+            return (
+                "acknowledged events survive a crash of Redis; a crash of its machine or a stuck disk may cost seconds"
+            )
         return "acknowledged events survive a crash of Redis; a crash of its machine may cost half a minute"
     if config.get("save"):
         warnings.append("no append-only file: set appendonly yes")
