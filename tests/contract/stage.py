@@ -63,13 +63,19 @@ class RedisStage:
         self.url = url
         self._stack = stack
         self._seconds = seconds
+        self._pipelines: list[Pipeline] = []
 
     async def pipeline(self) -> Pipeline:
         """A connected pipeline, kept up until the end of the test."""
         pipeline = Pipeline(Address.parse(self.url), "parley-contract", self._seconds)
         await self._stack.enter_async_context(running(pipeline.run()))
+        self._pipelines.append(pipeline)
         await until_async(lambda: pipeline.up, "the pipeline is connected")
         return pipeline
+
+    async def healthy(self) -> None:
+        """Wait until all brokers are connected."""
+        await until_async(lambda: all(one.up for one in self._pipelines), "all pipelines are connected")
 
     async def broker(self, kept_events: int = 10_000, kept_seconds: int = 30 * DAYS) -> RedisBroker:
         return RedisBroker(await self.pipeline(), kept_events, kept_seconds)

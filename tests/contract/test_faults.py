@@ -136,6 +136,7 @@ async def test_every_change_is_answered_once_and_truly(
     for one in [one for one in load.sent if isinstance(one.answers[0], tuple)] + retried:
         assert head(log[one.seq - 1]) == one.confirmed[:3]
         assert cids[one.seq - 1] == one.cid
+    await impatient.healthy()
 
 
 async def _until_stored(broker: Broker, room: str, failed: Sent) -> Sent:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from app.deadlines import Deadlines
@@ -165,3 +167,30 @@ def test_replies_count_for_the_hard_limit_too(bench: Bench) -> None:
         bench.one.outbox.reply(bytes(10))
     bench.loop.run()
     assert bench.one.verdicts == 1
+
+
+async def test_draining_waits_until_the_peer_has_caught_up(bench: Bench) -> None:
+    """What waits is written first; a peer that is not behind is not waited for."""
+    bench.one.outbox.reply(b"reply")
+    await bench.one.outbox.drained()
+    assert bench.one.transport.writes == [b"reply"]
+    bench.one.transport.deaf = True
+    bench.one.outbox.write(bytes(101))
+    waiting = [asyncio.ensure_future(bench.one.outbox.drained()) for _ in range(2)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not any(one.done() for one in waiting)
+    bench.one.transport.take()
+    await asyncio.gather(*waiting)
+
+
+async def test_draining_ends_with_the_outbox(bench: Bench) -> None:
+    """Nobody waits for a peer that was cut."""
+    bench.one.transport.deaf = True
+    bench.one.outbox.write(bytes(101))
+    waiting = asyncio.ensure_future(bench.one.outbox.drained())
+    await asyncio.sleep(0)
+    bench.later(2.0)
+    await waiting
+    assert bench.one.verdicts == 1
+    await bench.one.outbox.drained()

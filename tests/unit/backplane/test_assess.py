@@ -44,7 +44,7 @@ async def test_a_well_set_up_redis_needs_no_advice() -> None:
     assessment = await found()
     assert assessment == Assessment(
         "redis 8.0.1",
-        "acknowledged events survive a crash of Redis; a crash of its machine may cost the last two seconds",
+        "acknowledged events survive a crash of Redis; a crash of its machine or a stuck disk may cost seconds",
         (),
     )
 

@@ -1,0 +1,219 @@
+"""Entering a room with much to catch up: in parts, without a hole, at the pace of the one who enters."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app import joining as module
+from app.errors import Unavailable
+from app.joining import newest, oldest
+from tests.fakes.log import events
+from tests.fakes.sent import Sent, running
+from tests.fakes.worker import Visitor, Worker
+from tests.support import until_async
+
+TOTAL = 250
+
+
+@pytest.fixture
+async def worker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
+    """A worker that gives a few events at a time, and a room in which much has been said."""
+    monkeypatch.setattr(module, "PART_BYTES", 1500)
+    monkeypatch.setattr(module, "PART_EVENTS", 10)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    worker = Worker()
+    await worker.broker.latest("lobby", 0)
+    async with running(worker.relay.run()):
+        await say(worker, TOTAL)
+        yield worker
+        await worker.tasks.cancel()
+
+
+async def say(worker: Worker, count: int) -> None:
+    """Somebody says something, so many times."""
+    for _ in range(count):
+        await Sent(text="x" * 30).through(worker.broker, "lobby")
+
+
+def since(worker: Worker, seq: int = 0) -> dict[str, Any]:
+    """A position in the room."""
+    kept = worker.store.rooms["lobby"]
+    return {"epoch": kept.epoch, "seq": seq, "mid": kept.mid_at(seq)}
+
+
+async def resuming(worker: Worker, name: str = "Ada") -> tuple[Visitor, int]:
+    """A visitor that has asked to resume from the beginning."""
+    visitor = await worker.visitor(name)
+    return visitor, visitor.say("join", room="lobby", since=since(worker))
+
+
+def seen(visitor: Visitor) -> list[int]:
+    """The seqs of all events given to a visitor, in the order given."""
+    seqs: list[int] = []
+    for message in visitor.heard:
+        if message["type"] in ("joined", "resync"):
+            seqs += [event["seq"] for event in message["messages"]]
+        elif message["type"] == "message":
+            seqs.append(message["seq"])
+    return seqs
+
+
+def inside(worker: Worker, visitor: Visitor) -> bool:
+    """Whether a visitor is in the room."""
+    room = worker.hub.get("lobby")
+    return room is not None and visitor.member in room
+
+
+async def test_what_was_missed_comes_in_parts(worker: Worker) -> None:
+    """The reply carries the first, the rest follows as events; each is small, and nothing is left out."""
+    ada, number = await resuming(worker)
+    joined = await ada.reply(number)
+    assert joined["recovered"] is True
+    first = [event["seq"] for event in joined["messages"]]
+    assert first == list(range(1, joined["seq"] + 1))
+    assert (joined["seq"] < TOTAL, joined["mid"]) == (True, joined["messages"][-1]["mid"])
+    await worker.idle()
+    assert seen(ada) == list(range(1, TOTAL + 1))
+    assert inside(worker, ada)
+    assert max(len(write) for write in ada.transport.writes) < 4 * module.PART_BYTES
+    await say(worker, 1)
+    assert seen(ada)[-1] == TOTAL + 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_events_said_meanwhile_come_after_it_once(worker: Worker, seed: int) -> None:
+    """Several resume at once, from anywhere, while others talk: each gets its own without hole or repeat."""
+    dice = random.Random(seed)
+    starts = [dice.randrange(TOTAL) for _ in range(5)]
+    visitors = []
+    for start in starts:
+        visitor = await worker.visitor()
+        visitor.say("join", room="lobby", since=since(worker, start))
+        visitors.append(visitor)
+        await say(worker, dice.randrange(3))
+    for _ in range(60):
+        await say(worker, 1)
+        for _ in range(dice.randrange(4)):
+            await asyncio.sleep(0)
+    await worker.idle()
+    await say(worker, 1)
+    top = worker.store.rooms["lobby"].seq
+    for visitor, start in zip(visitors, starts, strict=True):
+        assert seen(visitor) == list(range(start + 1, top + 1))
+        assert inside(worker, visitor)
+
+
+async def test_whoever_reads_slowly_is_given_no_more_than_it_takes(worker: Worker) -> None:
+    """It is waited for, and nobody waits for it."""
+    ada, number = await resuming(worker)
+    await ada.reply(number)
+    ada.transport.deaf = True
+    ada.transport.set_write_buffer_limits(high=2000)
+    await until_async(lambda: ada.connection.held, "it is behind")
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert ada.transport.get_write_buffer_size() < 2000 + 4 * module.PART_BYTES
+    assert not inside(worker, ada)
+    bob, other = await resuming(worker, "Bob")
+    await bob.reply(other)
+    await until_async(lambda: inside(worker, bob), "the other one is in")
+    ada.transport.take()
+    await worker.idle()
+    assert seen(ada) == list(range(1, TOTAL + 1))
+
+
+async def test_whoever_stops_reading_is_cut_and_enters_nowhere(worker: Worker) -> None:
+    """After the grace time, and its task ends with it."""
+    ada, number = await resuming(worker)
+    await ada.reply(number)
+    ada.transport.deaf = True
+    ada.transport.set_write_buffer_limits(high=2000)
+    await until_async(lambda: ada.connection.held, "it is behind")
+    worker.later(60)
+    assert not ada.connection.is_open
+    worker.later(60)
+    await worker.idle()
+    assert not inside(worker, ada)
+
+
+async def test_whoever_vanishes_in_the_middle_enters_nowhere(worker: Worker) -> None:
+    """Nothing is read for it any more."""
+    ada, number = await resuming(worker)
+    await ada.reply(number)
+    ada.vanish()
+    await worker.idle()
+    assert not inside(worker, ada)
+
+
+async def test_a_redis_that_is_away_in_the_middle_is_waited_for(worker: Worker) -> None:
+    """The reply is given already: the rest comes when it is back."""
+    ada, number = await resuming(worker)
+    await ada.reply(number)
+    room = worker.hub.get("lobby")
+    assert room is not None
+    room.shrink()
+    worker.broker.failure = Unavailable("away")
+    before = len(worker.broker.reads)
+    await until_async(lambda: len(worker.broker.reads) > before + 3, "it tries again")
+    worker.broker.failure = None
+    await worker.idle()
+    assert seen(ada) == list(range(1, TOTAL + 1))
+
+
+async def test_a_log_that_is_lost_in_the_middle_is_a_resync(worker: Worker) -> None:
+    """What follows is no longer to be had: told so, with the latest, and live from there."""
+    ada, number = await resuming(worker)
+    joined = await ada.reply(number)
+    room = worker.hub.get("lobby")
+    assert room is not None
+    room.shrink()
+    kept = worker.store.rooms["lobby"]
+    del kept.log[:200]
+    await worker.idle()
+    (resync,) = [message for message in ada.heard if message["type"] == "resync"]
+    assert (resync["lost"], resync["seq"], resync["epoch"]) == (True, TOTAL, joined["epoch"])
+    given = [event["seq"] for event in resync["messages"]]
+    assert given == list(range(given[0], TOTAL + 1))
+    assert inside(worker, ada)
+    await say(worker, 1)
+    assert seen(ada)[-1] == TOTAL + 1
+
+
+async def test_a_resume_before_redis_answers_is_refused_for_now(worker: Worker) -> None:
+    """Nothing was given yet, so the client may ask again."""
+    ada = await worker.visitor()
+    worker.broker.failure = Unavailable("away")
+    error = await ada.ask("join", room="lobby", since=since(worker))
+    assert (error["code"], error["temporary"]) == ("unavailable", True)
+    worker.broker.failure = None
+    assert (await ada.ask("join", room="lobby", since=since(worker)))["recovered"] is True
+
+
+async def test_requests_behind_a_long_resume_wait_for_it(worker: Worker) -> None:
+    """They take effect in the order sent, so a send right after the join is the sender's own last event."""
+    ada, number = await resuming(worker)
+    sent = ada.say("send", room="lobby", cid="mine", text="x")
+    ack = await ada.reply(sent)
+    assert (ack["type"], ack["seq"]) == ("ack", TOTAL + 1)
+    assert (await ada.reply(number))["type"] == "joined"
+    assert seen(ada) == list(range(1, TOTAL + 2))
+
+
+@pytest.mark.parametrize("most", [0, 1, 50, 500, 10_000])
+def test_parts_hold_as_much_as_fits_and_at_least_one(most: int) -> None:
+    """From either end."""
+    everything = events(1, 20)
+    size = len(everything[0])
+    fits = max(1, min(20, most // size))
+    assert abs(len(oldest(everything, most)) - fits) <= 1
+    for part in (oldest(everything, most), newest(everything, most)):
+        assert len(part) >= 1
+        assert sum(map(len, part)) <= most or len(part) == 1
+    assert oldest(everything, most) == everything[: len(oldest(everything, most))]
+    assert newest(everything, most) == everything[-len(newest(everything, most)) :]
+    assert oldest([], most) == newest([], most) == []
