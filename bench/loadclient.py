@@ -45,9 +45,7 @@ def build() -> None:
         program = BUILD / name
         if program.exists() and program.stat().st_mtime > newest:
             continue
-        run = subprocess.run(
-            [compiler, *FLAGS, "-o", program, *files], capture_output=True, text=True, check=False
-        )
+        run = subprocess.run([compiler, *FLAGS, "-o", program, *files], capture_output=True, text=True, check=False)
         if run.returncode:
             raise LoadClientError(f"cannot compile {name}:\n{run.stderr}")
 

@@ -95,9 +95,7 @@ def document(run: dict[str, Any]) -> str:
     if failures:
         parts.append("Not carried:\n\n" + "\n".join(failures))
     if run["violations"]:
-        parts.append(
-            "Violations (events lost, doubled or out of order):\n\n- " + "\n- ".join(run["violations"])
-        )
+        parts.append("Violations (events lost, doubled or out of order):\n\n- " + "\n- ".join(run["violations"]))
     if run["ceilings"]:
         parts.append(_ceilings(run["ceilings"]))
     return "\n\n".join(parts)

@@ -101,9 +101,9 @@ def _ceilings(bench: Bench) -> list[dict]:
 
 
 def _meta(args: argparse.Namespace, pinned: bool, private: bool, busy: float) -> dict:
-    place = (
-        "Servers and engine on core 0, load client on core 1, " if pinned else "Nothing pinned to a core, "
-    ) + ("private loopback." if private else "the machine's loopback.")
+    place = ("Servers and engine on core 0, load client on core 1, " if pinned else "Nothing pinned to a core, ") + (
+        "private loopback." if private else "the machine's loopback."
+    )
     command = " ".join(["python -m bench", *sys.argv[1:]])
     return {
         **machine.describe(),

@@ -38,8 +38,7 @@ class Search:
             saturated = ", load client saturated" if step.client["saturated"] else ""
             cpu = " ".join(f"{who} {used:.2f}" for who, used in step.cores.items())
             self.note(
-                f"{rate:9.0f} msg/s  {delivered:12,.0f} deliveries/s  p99 {p99:8.1f} ms  "
-                f"[{cpu}]  {verdict}{saturated}"
+                f"{rate:9.0f} msg/s  {delivered:12,.0f} deliveries/s  p99 {p99:8.1f} ms  [{cpu}]  {verdict}{saturated}"
             )
             if passed:
                 return True

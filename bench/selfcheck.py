@@ -130,7 +130,5 @@ def check(client: LoadClient, say: Callable[[str], None]) -> bool:
                 step = client.run(_Target(_Plain(proto), port), [Group(1, MEMBERS, 1, RATE)])
             right = step.violations == expected and step.groups[0]["sent"] == RATE * (SECONDS + client.warmup)
             good &= right
-            say(
-                f"  {proto:4} {name:10} counted {step.violations or 'nothing'}: {'right' if right else 'WRONG'}"
-            )
+            say(f"  {proto:4} {name:10} counted {step.violations or 'nothing'}: {'right' if right else 'WRONG'}")
     return good

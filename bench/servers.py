@@ -45,18 +45,14 @@ def engine_binary(kind: str) -> str:
 
 def engine_version(kind: str) -> str:
     """The engine's own word, like ``Valkey server v=9.1.2``."""
-    out = subprocess.run(
-        [engine_binary(kind), "--version"], capture_output=True, text=True, check=True
-    ).stdout
+    out = subprocess.run([engine_binary(kind), "--version"], capture_output=True, text=True, check=True).stdout
     return " ".join(out.split()[:3])
 
 
 class Process:
     """One child in its own process group, pinned to a core, its output in a file."""
 
-    def __init__(
-        self, argv: list[str], env: dict[str, str], core: int | None, log: Path, cwd: Path | None = None
-    ):
+    def __init__(self, argv: list[str], env: dict[str, str], core: int | None, log: Path, cwd: Path | None = None):
         self.log = log
         pin = [] if core is None else ["taskset", "-c", str(core)]
         with log.open("wb") as out:
