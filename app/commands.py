@@ -151,11 +151,21 @@ class Commands:
             await work
         except ParleyError as error:
             self._refuse(member, request_id, error)
-        finally:
+        except Exception:
+            _log.exception("a request failed", conn=member.conn, user=member.user)
+            self._refuse(member, request_id, ParleyError("the server failed"))
+        while member.waiting and not member.outbox.closed:
+            if member.outbox.behind:
+                await member.outbox.drained()
+                continue
             member.busy = False
-        while member.waiting and not member.busy:
             self._carry_out(member, member.waiting.popleft())
-        if not member.busy and member.state is not State.GONE:
+            if member.busy:
+                return
+            member.busy = True
+        member.busy = False
+        member.waiting = None
+        if member.state is not State.GONE:
             member.link.release()
 
     def _refuse(self, member: Member, request_id: int | None, error: ParleyError) -> None:
@@ -251,6 +261,7 @@ class Commands:
         self._broker.publish(room.name, change)
         member.unacked += 1
         self._counters.sends += 1
+        self._counters.unconfirmed += 1
 
     async def _history(self, member: Member, request: wire.History, room: Room) -> None:
         limit = min(request.limit, PAGE_MAX)
@@ -292,11 +303,13 @@ class _Sent:
 
     def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
         self._member.unacked -= 1
+        self._counters.unconfirmed -= 1
         self._counters.acks += 1
         self._counters.duplicates += dup
         self._member.reply(wire.encode(wire.Ack(self._id, self._room, self.cid, seq, mid, ts, dup)))
 
     def failed(self, error: ParleyError) -> None:
         self._member.unacked -= 1
+        self._counters.unconfirmed -= 1
         self._counters.refusals += 1
         self._member.reply(wire.refusal(self._id, error))

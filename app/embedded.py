@@ -25,15 +25,16 @@ HOST = "127.0.0.1"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
+RESTART_SECONDS = 0.2
 
 _log = structlog.get_logger("valkey")
 _CONFIG = """\
 bind {host}
 port {port}
 requirepass {password}
-dir {directory}
+dir .
 logfile valkey.log
-pidfile {directory}/valkey.pid
+pidfile valkey.pid
 daemonize no
 appendonly yes
 appendfsync everysec
@@ -77,7 +78,7 @@ class Embedded:
         await self._stop_orphan()
         self._port = _free_port()
         self._password = secrets.token_urlsafe(24)
-        text = _CONFIG.format(host=HOST, port=self._port, password=self._password, directory=self._directory)
+        text = _CONFIG.format(host=HOST, port=self._port, password=self._password)
         self._config.touch(mode=0o600)
         self._config.chmod(0o600)
         self._config.write_text(text)
@@ -89,8 +90,13 @@ class Embedded:
             assert self._process is not None
             code = await self._process.wait()
             _log.error("valkey died, starting it again", code=code)
-            await asyncio.sleep(0.2)
-            await self._launch()
+            while True:
+                await asyncio.sleep(RESTART_SECONDS)
+                try:
+                    await self._launch()
+                    break
+                except StartError as error:
+                    _log.error("valkey does not start", error=str(error))
 
     async def stop(self) -> None:
         """Stop it: what was written is on disk then."""
@@ -108,23 +114,26 @@ class Embedded:
             self._lock.close()
 
     def _take_lock(self) -> None:
-        self._lock = self._lock_path.open("w")
         try:
+            self._lock = self._lock_path.open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except PermissionError:
+            raise StartError(f"cannot write to {self._lock_path}") from None
         except OSError:
             raise StartError(f"data directory {self._lock_path.parent} is used by another running server") from None
 
     async def _launch(self) -> None:
         # Its own session: Ctrl-C at the terminal is for the supervisor, which stops Valkey last.
-        self._process = await asyncio.create_subprocess_exec(
-            binary_path(),
-            str(self._config),
-            cwd=self._directory,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with (self._directory / "valkey.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                binary_path(),
+                self._config.name,
+                cwd=self._directory,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         loop = asyncio.get_running_loop()
         give_up = loop.time() + START_SECONDS
         while await _answers(Address.parse(self.url)) is None:
@@ -165,10 +174,10 @@ async def _answers(address: Address) -> int | None:
     except ParleyError:
         return None
     try:
-        info: bytes = await link.call("INFO", "server")
+        info: bytes = await link.call("INFO")
         fields = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
-        return int(fields["process_id"])
-    except (hiredis.ReplyError, NotConfirmed):
+        return None if fields["loading"] != "0" else int(fields["process_id"])
+    except (hiredis.ReplyError, NotConfirmed, KeyError, ValueError, AttributeError):
         return None
     finally:
         link.drop()

@@ -7,6 +7,7 @@ striped locks under which a room is opened or read; a room that is open and sett
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from app.backplane import keys
 from app.backplane.subscriber import Subscriber
@@ -23,6 +24,7 @@ class Hub:
     """Chat rooms by name, and all rooms by the channel they hear.
 
     Attributes:
+        on_gap: told of a room that could not be read and is not settled; set by the relay.
         chats: channel -> chat room, open or opening.
         feeds: channel -> feed, a room without a sequence.
     """
@@ -31,6 +33,7 @@ class Hub:
         self._subscriber = subscriber
         self._deadlines = deadlines
         self._reader = reader
+        self.on_gap: Callable[[Room], None] = lambda room: None
         self._locks = [asyncio.Lock() for _ in range(STRIPES)]
         self._rooms: dict[str, Room] = {}
         self.chats: dict[bytes, Room] = {}
@@ -62,7 +65,7 @@ class Hub:
             if room is None:
                 room = await self._open(name)
             elif not room.settled:
-                await self._reader.settle(room)
+                await self._settle(room)
             self._linger(room)
             return room
 
@@ -72,7 +75,7 @@ class Hub:
         async with self.lock(room.name):
             if room.reads == asked:
                 room.settled = False
-            await self._reader.settle(room)
+            await self._settle(room)
 
     async def reach_back(self, room: Room, seq: int) -> None:
         """Have the room's events from `seq` on at hand for a while; all who ask at once share a read."""
@@ -80,6 +83,14 @@ class Hub:
             if seq < room.recent_first:
                 await self._reader.reach_back(room, seq)
             self._deadlines.set(room, "shrink", SHRINK_SECONDS, room.shrink)
+
+    async def _settle(self, room: Room) -> None:
+        """Read the log of a room that may have members; where that fails, somebody has to try again."""
+        try:
+            await self._reader.settle(room)
+        finally:
+            if not room.settled:
+                self.on_gap(room)
 
     async def confirm(self, room: Room) -> None:
         """Wait until the room's subscription is confirmed. Raises Unavailable if that takes too long."""

@@ -7,6 +7,7 @@ before the HTTP server closes, so that every member is told when to come back an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 
@@ -103,7 +104,7 @@ class Lifecycle:
         self._starting = True
         self._draining = False
         self._told = asyncio.Event()
-        self._gently = False
+        self._hurry = asyncio.Event()
 
     # State
 
@@ -190,7 +191,8 @@ class Lifecycle:
 
     def stop(self, gently: bool) -> None:
         """Leave `told_to_stop`. A second call, or one that is not gentle, ends a drain in progress."""
-        self._gently = gently and not self._told.is_set()
+        if self._told.is_set() or not gently:
+            self._hurry.set()
         self._told.set()
 
     async def told_to_stop(self) -> None:
@@ -204,7 +206,7 @@ class Lifecycle:
         """Send all members away, each at its own moment within `seconds`, and wait until they are gone."""
         self._draining = True
         self._board.write(self._number, self.state(), self._counters)
-        seconds = seconds if self._gently else 0.0
+        seconds = 0.0 if self._hurry.is_set() else seconds
         loop = asyncio.get_running_loop()
         begin = loop.time()
         leaving = sorted((begin + random.uniform(0, seconds), id(one), one) for one in list(self._connections.open))
@@ -214,8 +216,10 @@ class Lifecycle:
                 notice = GoingAway(after=round(at - begin, 2), reason="drain")
                 connection.outbox.write(frames.text(encode(notice)))
         for at, _, connection in leaving:
-            if self._gently and connection.is_open and at > loop.time():
-                await asyncio.sleep(at - loop.time())
+            if connection.is_open and at > loop.time():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(at):
+                        await self._hurry.wait()
             connection.close(CloseCode.RESTART, REASONS[CloseCode.RESTART])
         for connection in list(self._connections.open):
             connection.close(CloseCode.RESTART, REASONS[CloseCode.RESTART])

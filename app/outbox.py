@@ -63,18 +63,24 @@ class OutboxPool:
 class Outbox:
     """What leaves for one peer. Frames go out whole, in the order written, and none after `close`."""
 
-    __slots__ = ("_behind", "_drained", "_late", "_mark", "_owner", "_pool", "_transport", "closed")
+    __slots__ = ("_behind", "_drained", "_late", "_late_bytes", "_mark", "_owner", "_pool", "_transport", "closed")
 
     def __init__(self, transport: WriteTransport, pool: OutboxPool, owner: Owner) -> None:
         self._transport = transport
         self._pool = pool
         self._owner = owner
         self._late: list[bytes] | None = None
+        self._late_bytes = 0
         self._behind = False
         self._mark = 0
         self._drained: asyncio.Event | None = None
         self.closed = False
         transport.set_write_buffer_limits(high=pool.limits.soft_bytes)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the peer has left more than the soft limit unread."""
+        return self._behind and not self.closed
 
     @property
     def bytes_behind(self) -> int:
@@ -92,20 +98,25 @@ class Outbox:
             if self._transport.get_write_buffer_size() + len(data) > self._pool.limits.hard_bytes:
                 self._cut()
                 return
+            self._mark += len(data)
         self._transport.write(data)
 
     def reply(self, frame: bytes) -> None:
-        """Write a frame with whatever else this turn of the loop brings for the peer."""
+        """Write a frame with whatever else this turn of the loop brings for the peer, up to the soft limit."""
         if self._late is None:
             self._late = [frame]
+            self._late_bytes = len(frame)
             self._pool.flush_later(self)
         else:
             self._late.append(frame)
+            self._late_bytes += len(frame)
+        if self._late_bytes > self._pool.limits.soft_bytes:
+            self.flush()
 
     async def drained(self) -> None:
         """Wait until the peer is not behind, or the outbox is closed: one that stays behind is cut after its grace."""
         self.flush()
-        if self._behind and not self.closed:
+        if self.behind:
             self._drained = self._drained or asyncio.Event()
             await self._drained.wait()
         else:
@@ -142,7 +153,7 @@ class Outbox:
         self._wake()
 
     def _judge(self) -> None:
-        """Grace is over: cut, unless the peer has at least caught up a part of what it owes."""
+        """Grace is over: cut, unless the peer has taken at least something of what was written for it."""
         behind = self._transport.get_write_buffer_size()
         if behind >= self._mark:
             self._cut()

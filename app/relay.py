@@ -39,6 +39,7 @@ class Relay:
         self._counters = counters
         self._gaps: dict[Room, None] = {}
         self._wake = asyncio.Event()
+        hub.on_gap = self.gap
 
     # Live
 
@@ -107,8 +108,13 @@ class Relay:
             async with self._hub.lock(room.name):
                 if self._hub.get(room.name) is room:
                     await self._hub.confirm(room)
+                    # Whoever settled it meanwhile may have read before the subscription was confirmed.
+                    room.settled = False
                     await self._reader.settle(room)
         except ParleyError:
+            return False
+        except Exception:
+            _log.exception("a room could not be healed", room=room.name)
             return False
         self._counters.gaps_healed += 1
         return True
@@ -130,6 +136,9 @@ class Relay:
         try:
             page = await self._broker.since(room.name, position, 0)
         except ParleyError:
+            return
+        except Exception:
+            _log.exception("a room could not be compared with its log", room=room.name)
             return
         if page.proved and page.top.seq > position.seq:
             await asyncio.sleep(AUDIT_GRACE_SECONDS)

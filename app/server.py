@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import sys
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ class Worker:
         self.relay = Relay(self.hub, reader, self.broker, self.counters)
         self.subscriber.on_messages = self._publications
         self.subscriber.on_again = self.relay.subscribed_again
-        self.canary = Canary(f"{self.name}-{os.getpid()}", self.pipeline, self.subscriber)
+        self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber)
         self.commands = Commands(
             self.hub, self.broker, Guests(secret), self.tasks, self.deadlines, self.counters, self._promises()
         )
@@ -182,7 +183,13 @@ class Worker:
 
 def _watch_lifeline(fd: int, lifecycle: Lifecycle) -> None:
     """Stop when the supervisor is gone: its end of the pipe is closed then, however it died."""
-    asyncio.get_running_loop().add_reader(fd, lambda: lifecycle.stop(gently=False))
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        loop.remove_reader(fd)
+        lifecycle.stop(gently=False)
+
+    loop.add_reader(fd, gone)
 
 
 async def shared_secret(settings: Settings, address: Address) -> str:

@@ -111,9 +111,11 @@ class Supervisor:
         self._tell_workers()
 
     def _tell_workers(self) -> None:
-        for worker in self._workers.values():
-            if worker.returncode is None:
-                worker.send_signal(self._signal)
+        for slot in self._board.slots():
+            worker = self._workers.get(slot.number)
+            if worker is not None and worker.returncode is None:
+                # One that does not serve yet has no handler for Ctrl-C.
+                worker.send_signal(self._signal if slot.pid == worker.pid else signal.SIGTERM)
 
     async def _start_redis(self) -> None:
         if self._embedded is not None:

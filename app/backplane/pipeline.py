@@ -11,7 +11,7 @@ import hiredis
 import structlog
 
 from app.backplane.link import Address, Argument, Link, Reply, pack
-from app.errors import SettingError, Unavailable
+from app.errors import ParleyError, Unavailable
 
 BACKOFF_BASE_SECONDS = 0.05
 BACKOFF_CAP_SECONDS = 1.0
@@ -27,7 +27,7 @@ def backoff(tries: int) -> float:
 
 
 class Script:
-    """A Lua script, called by its hash; its source is sent again when Redis has forgotten it."""
+    """A Lua script, called by its hash."""
 
     def __init__(self, name: str) -> None:
         self.source = (_SCRIPTS / f"{name}.lua").read_text()
@@ -44,6 +44,7 @@ class Pipeline:
         self._link: Link | None = None
         self._lost = asyncio.Event()
         self.connected = asyncio.Event()
+        self._loading = False
         self.reconnects = 0
         self.publish = Script("publish")
         self.read = Script("read")
@@ -58,12 +59,15 @@ class Pipeline:
         tries = 0
         while True:
             self._lost.clear()
+            link = None
             try:
                 link = await Link.connect(self._address, self._name, self._seconds, self._lost.set)
                 async with asyncio.timeout(self._seconds):
                     for script in (self.publish, self.read):
                         script.sha = (await link.call("SCRIPT", "LOAD", script.source)).decode()
-            except (Unavailable, SettingError, TimeoutError, hiredis.ReplyError, OSError) as error:
+            except (ParleyError, TimeoutError, hiredis.ReplyError, OSError) as error:
+                if link is not None:
+                    link.drop()
                 if tries == 0:
                     _log.warning("redis unreachable", error=str(error) or "no answer")
                 tries += 1
@@ -109,6 +113,16 @@ class Pipeline:
                 return await link.call(*command)
         except TimeoutError:
             raise Unavailable("Redis did not answer in time") from None
+
+    def load_scripts(self) -> None:
+        """Have Redis know the scripts again, which has forgotten them. At most one such request is under way."""
+        if not self._loading:
+            self._loading = True
+            for script in (self.publish, self.read):
+                self.post(("SCRIPT", "LOAD", script.source), self._loaded)
+
+    def _loaded(self, _reply: Reply) -> None:
+        self._loading = False
 
     async def run_script(self, script: Script, *arguments: str | bytes | int) -> Reply:
         """Call a read-only or idempotent script; sends its source when Redis has forgotten it."""

@@ -54,7 +54,7 @@ class RedisBroker:
         queued, self._queued = self._queued, {}
         for room, changes in queued.items():
             for start in range(0, len(changes), CHANGES_AT_ONCE):
-                _Call(self, room, changes[start : start + CHANGES_AT_ONCE]).post("EVALSHA", self._pipeline)
+                _Call(self, self._pipeline, room, changes[start : start + CHANGES_AT_ONCE]).post()
 
     def command(self, room: str, groups: dict[str, list[Change]]) -> tuple[str | bytes | int, ...]:
         """The arguments of scripts/publish.lua after the script itself, for changes grouped by sender."""
@@ -111,10 +111,12 @@ class RedisBroker:
         arguments = (2, keys.log(room), keys.meta(room), new_epoch(), self._kept[1], first, limit, epoch, mid)
         try:
             reply = await self._pipeline.run_script(self._pipeline.read, *arguments)
+            top = Position(reply[0].decode(), reply[1], reply[2].decode())
+            events = [event for entry in reply[5] for event in expand(entry)]
         except hiredis.ReplyError as error:
             raise Unavailable(f"Redis refuses to read: {error}") from None
-        top = Position(reply[0].decode(), reply[1], reply[2].decode())
-        events = [event for entry in reply[5] for event in expand(entry)]
+        except ValueError as error:
+            raise Unavailable(f"the log of {room} holds what is none of ours: {error}") from None
         if first and events:
             start = max(0, first - head(events[0]).seq)
             events = events[start : start + limit]
@@ -134,19 +136,20 @@ def new_epoch() -> str:
 class _Call:
     """One script call on its way, and the changes it carries, by sender."""
 
-    __slots__ = ("_broker", "_groups", "_room")
+    __slots__ = ("_broker", "_groups", "_pipeline", "_room")
 
-    def __init__(self, broker: RedisBroker, room: str, changes: list[Change]) -> None:
+    def __init__(self, broker: RedisBroker, pipeline: Pipeline, room: str, changes: list[Change]) -> None:
         self._broker = broker
+        self._pipeline = pipeline
         self._room = room
         self._groups: dict[str, list[Change]] = {}
         for change in changes:
             self._groups.setdefault(change.sender, []).append(change)
 
-    def post(self, verb: str, pipeline: Pipeline) -> None:
-        script = pipeline.publish.sha if verb == "EVALSHA" else pipeline.publish.source
+    def post(self) -> None:
         try:
-            pipeline.post((verb, script, *self._broker.command(self._room, self._groups)), self.answer)
+            command = self._broker.command(self._room, self._groups)
+            self._pipeline.post(("EVALSHA", self._pipeline.publish.sha, *command), self.answer)
         except Unavailable as error:
             self._fail(error)
 
@@ -156,8 +159,9 @@ class _Call:
         elif isinstance(reply, NotConfirmed):
             self._fail(reply)
         elif str(reply).startswith("NOSCRIPT"):
-            # Redis knows the script no more, so nothing was executed: the same call again, with the source.
-            self.post("EVAL", self._broker._pipeline)
+            # Nothing was executed. The same call again would come behind later ones that find the script there.
+            self._pipeline.load_scripts()
+            self._fail(Unavailable("Redis had forgotten the script; nothing was stored"))
         else:
             self._fail(Unavailable(f"Redis refuses: {str(reply)[:100]}"))
 

@@ -118,8 +118,10 @@ class Subscriber:
                 messages.append((reply[1], reply[2]))
             elif type(reply) is list and reply[0] == b"subscribe":
                 self._confirm(reply[1])
-            elif isinstance(reply, Exception):
+            elif isinstance(reply, Exception) and self._unanswered and self._link is not None:
+                # Which one was refused is not said: all are asked for again on a new connection.
                 _log.error("redis refused a subscription", error=str(reply))
+                self._link.drop()
         if messages:
             self.on_messages(messages)
 

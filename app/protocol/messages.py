@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -101,8 +102,15 @@ def id_of(payload: bytes) -> int | None:
     """The request id of a message that could not be decoded, if it has a proper one."""
     try:
         return _addressed.decode(payload).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except msgspec.ValidationError:
         return None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Not JSON in the strict sense, like half an emoji; its sender still waits for an answer.
+        found = _ID.search(payload)
+        return int(found[1]) if found else None
+
+
+_ID = re.compile(rb'"id"\s*:\s*([1-9]\d{0,14})\b')
 
 
 class Limits(Struct):

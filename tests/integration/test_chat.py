@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -283,3 +285,38 @@ async def test_megabytes_missed_are_given_in_parts_without_a_hole(server: Callab
     assert [event["seq"] for event in page["messages"]] == list(range(1, len(page["messages"]) + 1))
     await ada.close()
     await bob.close()
+
+
+async def test_the_same_cid_after_a_restart_is_a_new_event(server: Callable[..., Server], room: str) -> None:
+    """Without a session each connection is one of its own, also when a worker begins to count anew."""
+    here = server(workers=1)
+    first = await Peer.open(here.ws)
+    await first.ask("join", room=room)
+    assert (await first.ask("send", room=room, cid="1", text="before"))["seq"] == 1
+    os.kill(here.health()["workers"]["each"][0]["pid"], signal.SIGKILL)
+    assert await first.closed() == 1006
+    again = await Peer.open(here.ws, guest=first.welcome["guest"])
+    await again.ask("join", room=room)
+    ack = await again.ask("send", room=room, cid="1", text="after")
+    assert (ack["seq"], ack["dup"]) == (2, False)
+    await again.close()
+
+
+async def test_a_flood_of_joins_and_leaves_disturbs_nobody(server: Callable[..., Server], room: str) -> None:
+    """Large answers to small requests pile up only to the limit; others are answered meanwhile."""
+    here = server(workers=1)
+    ada = await Peer.open(here.ws)
+    await ada.ask("join", room=room)
+    for number in range(60):
+        await ada.ask("send", room=room, cid=f"c{number}", text="\u20ac" * 4000)
+    greedy = await Peer.open(here.ws)
+    for _ in range(100):
+        await greedy.send("join", room=room)
+        await greedy.send("leave", room=room)
+    assert (await ada.ask("ping"))["type"] == "pong"
+    replies = 0
+    while replies < 200:
+        replies += "id" in await greedy.receive()
+    assert (await greedy.ask("ping"))["type"] == "pong"
+    await ada.close()
+    await greedy.close()

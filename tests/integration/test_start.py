@@ -101,7 +101,7 @@ async def _say(here: Server, text: str) -> list[str]:
 
 async def test_the_next_start_has_the_history(server: Callable[..., Server], tmp_path: Path) -> None:
     """After Ctrl-C the embedded Valkey's data is on disk, and only its owner may read its password."""
-    data = tmp_path / "data"
+    data = tmp_path / "data with a space"
     first = server("--data-dir", str(data))
     assert await _say(first, "one") == ["one"]
     assert (data / "valkey" / "valkey.conf").stat().st_mode & 0o777 == 0o600
