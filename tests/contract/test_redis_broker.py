@@ -234,3 +234,15 @@ def test_the_engine_is_what_it_says(engine: Engine) -> None:
     assert "redis_version" in info
     is_valkey = type(engine).__name__ == "EmbeddedValkey"
     assert ("valkey_version" in info) == is_valkey
+
+
+async def test_a_broken_entry_of_a_log_is_an_error_of_ours(real: RedisStage, room: str) -> None:
+    """What others have written there harms the reading of this room, and nothing else."""
+    broker = await real.broker()
+    await Sent().through(broker, room)
+    with witness(real.url) as client:
+        for wrong in (b"", b"{}", b"1 2 1763791200123 token\n,}", b"x 1 1 token\n,}"):
+            client.lset(keys.log(room), 0, wrong)
+            with pytest.raises(Unavailable):
+                await broker.latest(room, 5)
+    assert (await Sent().through(broker, room + "-b")).seq == 1

@@ -44,6 +44,11 @@ class PlayedRedis:
             self._writers.discard(writer)
             writer.close()
 
+    @property
+    def open(self) -> int:
+        """How many connections there are now."""
+        return len(self._writers)
+
     def say(self, data: bytes) -> None:
         """Send something to all connections, unasked."""
         for writer in self._writers:

@@ -497,3 +497,29 @@ async def test_history_ends_where_the_log_begins(worker: Worker) -> None:
     ):
         reply = await ada.ask("history", room="lobby", **fields)
         assert ([event["seq"] for event in reply["messages"]], reply["more"]) == (seqs, more)
+
+
+# Ids and faults
+
+
+async def test_no_two_connections_have_the_same_id(worker: Worker) -> None:
+    """On no worker and at no time: it names the session of whoever gives none, and with it the cids that were used."""
+    ids = {one.commands.next_conn() for one in (worker, Worker(), Worker()) for _ in range(100)}
+    assert len(ids) == 300
+
+
+async def test_a_fault_of_ours_is_answered_and_holds_up_nothing(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request gets an error that says no more than that, and what waits behind it is carried out."""
+
+    async def fail(name: str) -> None:
+        raise ValueError("a secret of the inside")
+
+    monkeypatch.setattr(worker.hub, "enter", fail)
+    ada = await worker.visitor()
+    numbers = [ada.say("join", room="lobby"), *(ada.say("ping") for _ in range(3))]
+    replies = [await ada.reply(number) for number in numbers]
+    assert [reply["type"] for reply in replies] == ["error", "pong", "pong", "pong"]
+    assert (replies[0]["code"], "secret" in replies[0]["message"]) == ("internal", False)
+    assert not ada.connection.held

@@ -11,6 +11,7 @@ import structlog
 from app import relay as module
 from app.backplane import keys
 from app.errors import Unavailable
+from tests.fakes.broker import MemoryBroker
 from tests.fakes.log import publication
 from tests.fakes.sent import Sent, running
 from tests.fakes.wire import BINARY, TEXT, parse
@@ -55,6 +56,13 @@ async def store(worker: Worker, count: int) -> None:
     """Store and publish events."""
     for _ in range(count):
         await Sent().through(worker.broker, "lobby")
+
+
+async def store_past(worker: Worker, count: int) -> None:
+    """Store and publish events on another worker."""
+    broker = MemoryBroker(worker.store)
+    for _ in range(count):
+        await Sent().through(broker, "lobby")
 
 
 async def test_all_events_of_a_room_in_one_read_are_one_write(worker: Worker) -> None:
@@ -226,3 +234,34 @@ async def test_an_audit_that_cannot_read_changes_nothing(worker: Worker, monkeyp
         assert client.seqs == []
         worker.broker.failure = None
         await until_async(lambda: client.seqs == [1], "the audit finds it")
+
+
+async def test_a_joiner_during_resubscription_costs_the_room_no_event(worker: Worker) -> None:
+    """Joining reads the log before the subscription is confirmed; the log is read once more after it."""
+    client = await member_of(worker)
+    worker.subscriber.prompt = False
+    worker.subscriber.lose()
+    worker.subscriber.come_back()
+    await worker.hub.enter("lobby")
+    await store(worker, 1)
+    assert client.seqs == []
+    worker.subscriber.confirm(CHANNEL)
+    await until_async(lambda: client.seqs == [1], "the event is found")
+
+
+@pytest.mark.parametrize("failure", [Unavailable("away"), ValueError("a bug")])
+async def test_a_room_whose_log_cannot_be_read_is_tried_again(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """Whoever asked for the read is refused; the room's members hear everything as soon as it can be read."""
+    monkeypatch.setattr(module, "HEAL_RETRY_SECONDS", 0.001)
+    client = await member_of(worker)
+    room = worker.hub.get("lobby")
+    assert room is not None
+    worker.broker.failure = failure  # type: ignore[assignment]
+    with pytest.raises(type(failure)):
+        await worker.hub.refresh(room)
+    await store_past(worker, 3)
+    assert client.seqs == []
+    worker.broker.failure = None
+    await until_async(lambda: client.seqs == [1, 2, 3], "they are delivered")

@@ -118,3 +118,15 @@ async def test_a_cancelled_pipeline_ends_and_answers_those_who_wait() -> None:
             await asyncio.sleep(0)
         assert [type(answer) for answer in answers] == [NotConfirmed]
         assert not pipeline.up
+
+
+@pytest.mark.parametrize("trouble", [None, b"", b"-ERR no\r\n"], ids=["ended", "silent", "refused"])
+async def test_trouble_while_scripts_are_loaded_is_tried_again(trouble: bytes | None) -> None:
+    """The connection is given up and closed, so that its end at last does not take the next one down."""
+    troubles = iter([trouble, trouble])
+    async with played(redis_with(SCRIPT=lambda command: next(troubles, SHA))) as redis:
+        pipeline = Pipeline(Address(port=redis.port), "tester", 0.1)
+        async with running(pipeline.run()):
+            await until_async(lambda: pipeline.up, "it is up")
+            await until_async(lambda: redis.open == 1, "the others are closed")
+            assert (redis.connections, pipeline.reconnects) == (3, 0)
