@@ -30,7 +30,7 @@ from app.room import Room
 from app.tasks import Tasks
 
 HELLO_SECONDS = 10.0
-_log = structlog.get_logger("commands")
+_log = structlog.get_logger(component="commands")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,10 @@ class Commands:
             work = self._dispatch(member, request)
         except ParleyError as error:
             self._refuse(member, request.id, error)
+            return
+        except Exception:
+            _log.exception("a request failed", conn=member.conn, user=member.user)
+            self._refuse(member, request.id, ParleyError("the server failed"))
             return
         if work is not None:
             member.busy = True
@@ -269,6 +273,7 @@ class Commands:
         if isinstance(before, int):
             if isinstance(after, int):
                 raise BadRequest("history goes before or after, not both")
+            before = min(before, room.at.seq + 1)
             first = max(1, before - limit)
             page = await self._broker.between(room.name, first, before - first)
             events = [event for event in page.events if head(event).seq < before]

@@ -321,7 +321,8 @@ class Connection(asyncio.Protocol):
             if self.silent >= 2:
                 self.close(CloseCode.NO_PONG, REASONS[CloseCode.NO_PONG])
                 return
-            self.silent += 1
+            # Who is not read cannot be heard.
+            self.silent += not self._holds
             self.outbox.write(self.receiver.heartbeat)
 
     def _ended(self, library: ServerProtocol, last: bytes) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 SWEEP_SECONDS = 0.25
+
+_log = structlog.get_logger(component="deadlines")
 
 
 class Deadlines:
@@ -31,4 +35,7 @@ class Deadlines:
         for key in [key for key, (at, _) in self._due.items() if at <= now]:
             due = self._due.pop(key, None)
             if due is not None:
-                due[1]()
+                try:
+                    due[1]()
+                except Exception:
+                    _log.exception("a deadline's action failed", kind=key[1])

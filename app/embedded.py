@@ -7,9 +7,11 @@ that was killed is recognised by the password in its configuration file, and sto
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import secrets
+import signal
 import socket
 from pathlib import Path
 from typing import IO
@@ -22,12 +24,12 @@ from app.backplane.link import Address, Link
 from app.errors import NotConfirmed, ParleyError, StartError
 
 HOST = "127.0.0.1"
-START_SECONDS = 30.0
+START_SECONDS = 300.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
 RESTART_SECONDS = 0.2
 
-_log = structlog.get_logger("valkey")
+_log = structlog.get_logger(component="valkey")
 _CONFIG = """\
 bind {host}
 port {port}
@@ -53,6 +55,7 @@ class Embedded:
         self._config = self._directory / "valkey.conf"
         self._lock_path = data / "lock"
         self._lock: IO[str] | None = None
+        self._child_lock: IO[str] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._port = 0
         self._password = ""
@@ -110,19 +113,20 @@ class Embedded:
                 _log.error("valkey does not stop, killing it")
                 process.kill()
                 await process.wait()
-        if self._lock is not None:
-            self._lock.close()
+        for lock in (self._child_lock, self._lock):
+            if lock is not None:
+                lock.close()
 
     def _take_lock(self) -> None:
         try:
             self._lock = self._lock_path.open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except PermissionError:
-            raise StartError(f"cannot write to {self._lock_path}") from None
-        except OSError:
-            raise StartError(f"data directory {self._lock_path.parent} is used by another running server") from None
+        except OSError as error:
+            raise StartError(f"cannot write to {self._lock_path} ({error.strerror})") from None
+        if not _locked(self._lock):
+            raise StartError(f"data directory {self._lock_path.parent} is used by another running server")
 
     async def _launch(self) -> None:
+        assert self._child_lock is not None
         # Its own session: Ctrl-C at the terminal is for the supervisor, which stops Valkey last.
         with (self._directory / "valkey.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -132,6 +136,7 @@ class Embedded:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=(self._child_lock.fileno(),),
                 start_new_session=True,
             )
         loop = asyncio.get_running_loop()
@@ -142,20 +147,24 @@ class Embedded:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _stop_orphan(self) -> None:
-        """Stop the server of an earlier run that was killed, if it still runs."""
+        """Stop the Valkey of an earlier run that was killed, whatever it is doing.
+
+        A Valkey inherits a lock of its own, which is free only when it is gone: two never share the files.
+        """
+        self._child_lock = (self._directory / "lock").open("w")
+        if _locked(self._child_lock):
+            return
         address = _address_of(self._config)
-        if address is None:
-            return
-        pid = await _answers(address)
+        pid = (await _answers(address) if address is not None else None) or _pid_in(self._directory / "valkey.pid")
         if pid is None:
-            return
+            raise StartError(f"a Valkey of an earlier run still uses {self._directory}; stop it first")
         _log.warning("stopping the Valkey of an earlier run", pid=pid)
-        os.kill(pid, 15)
+        _signal(pid, signal.SIGTERM)
         loop = asyncio.get_running_loop()
         give_up = loop.time() + STOP_SECONDS
-        while _runs(pid):
+        while not _locked(self._child_lock):
             if loop.time() > give_up:
-                os.kill(pid, 9)
+                _signal(pid, signal.SIGKILL)
             await asyncio.sleep(POLL_SECONDS)
 
 
@@ -183,12 +192,25 @@ async def _answers(address: Address) -> int | None:
         link.drop()
 
 
-def _runs(pid: int) -> bool:
+def _locked(file: IO[str]) -> bool:
+    """Take the lock of a file, unless somebody else has it."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         return False
     return True
+
+
+def _pid_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _free_port() -> int:

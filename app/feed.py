@@ -18,7 +18,7 @@ from app.room import Room
 
 UNCONFIRMED_MAX = 32
 
-_log = structlog.get_logger("feed")
+_log = structlog.get_logger(component="feed")
 
 
 class FeedClient:

@@ -33,7 +33,7 @@ CANARY_RETRY_SECONDS = 0.05
 CANARY_MAX_AGE_SECONDS = 4.0
 FLUSH_SECONDS = 3.0
 
-_log = structlog.get_logger("lifecycle")
+_log = structlog.get_logger(component="lifecycle")
 
 
 class Canary:

@@ -31,7 +31,7 @@ def configure(level: str, format_: str, **fields: Any) -> None:
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
-        processors=[_logger_name, *shared, *renderer],
+        processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -39,12 +39,6 @@ def configure(level: str, format_: str, **fields: Any) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**fields)
     _route_stdlib(number)
-
-
-def _logger_name(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    if event.get("_name"):
-        event["logger"] = event.pop("_name")
-    return event
 
 
 class _Forward(logging.Handler):

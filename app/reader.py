@@ -19,7 +19,7 @@ RESYNC_PAGE = 50
 PAGE = 500
 REACH_BYTES = 4 * 1024 * 1024
 
-_log = structlog.get_logger("reader")
+_log = structlog.get_logger(component="reader")
 
 
 class Reader:
@@ -89,7 +89,7 @@ class Reader:
             page = await self._broker.between(room.name, first, min(PAGE, room.recent_first - first))
             if page.top.epoch != room.at.epoch or not page.events:
                 return
-            events += page.events
+            events += [event for event in page.events if head(event).seq < room.recent_first]
             if sum(map(len, page.events)) / len(page.events) * (room.recent_first - seq) > REACH_BYTES:
                 return
             first = head(page.events[-1]).seq + 1

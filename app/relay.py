@@ -26,7 +26,7 @@ HEAL_RETRY_SECONDS = 0.5
 AUDIT_SECONDS = 15.0
 AUDIT_GRACE_SECONDS = 2.0
 
-_log = structlog.get_logger("relay")
+_log = structlog.get_logger(component="relay")
 
 
 class Relay:
@@ -125,13 +125,14 @@ class Relay:
         """Compare every room's position with its log every AUDIT_SECONDS, for ever."""
         while True:
             await asyncio.sleep(AUDIT_SECONDS * random.uniform(0.8, 1.2))
-            rooms = [room for room in self._hub.chats.values() if room.settled and len(room)]
+            rooms = [room for room in self._hub.chats.values() if len(room)]
             for start in range(0, len(rooms), HEALS_AT_ONCE):
                 await asyncio.gather(*(self._compare(room) for room in rooms[start : start + HEALS_AT_ONCE]))
 
     async def _compare(self, room: Room) -> None:
         position = room.position
-        if position is None:
+        if position is None or not room.settled:
+            self.gap(room)
             return
         try:
             page = await self._broker.since(room.name, position, 0)

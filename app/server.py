@@ -44,7 +44,7 @@ from app.tasks import Tasks
 BACKLOG = 4096
 START_SECONDS = 15.0
 
-_log = structlog.get_logger("server")
+_log = structlog.get_logger(component="server")
 
 
 @dataclass(frozen=True, slots=True)

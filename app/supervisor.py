@@ -32,7 +32,7 @@ STEADY_SECONDS = 10.0
 RESTART_CAP_SECONDS = 4.0
 KILL_SECONDS = 8.0
 
-_log = structlog.get_logger("supervisor")
+_log = structlog.get_logger(component="supervisor")
 
 
 def listen(settings: Settings) -> socket.socket:

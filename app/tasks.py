@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-_log = structlog.get_logger("tasks")
+_log = structlog.get_logger(component="tasks")
 
 
 class Tasks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -41,6 +42,13 @@ async def until_async(holds: Callable[[], Any], what: str, seconds: float = DEAD
         assert time.monotonic() < give_up, f"not within {seconds} s: {what}"
         await asyncio.sleep(0.02)
     return value
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and not merely waiting to be reaped."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 def free_port() -> int:

@@ -60,8 +60,8 @@ class Address:
                 db=int(parts.get("db") or 0),
                 tls=tls,
             )
-        except (ValueError, OSError) as error:
-            raise SettingError("redis_url", f"not a Redis URL like redis://host:6379/0 ({error})") from None
+        except (ValueError, OSError):
+            raise SettingError("redis_url", "not a Redis URL like redis://host:6379/0") from None
 
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}/{self.db}"
@@ -105,6 +105,9 @@ class Link(asyncio.Protocol):
             if str(error).startswith(("LOADING", "MASTERDOWN", "ERR max number")):
                 raise Unavailable(f"Redis at {address} is not ready: {error}") from None
             raise SettingError("redis_url", f"Redis at {address} refuses the login: {error}") from None
+        except BaseException:
+            link.drop()
+            raise
         link.up = True
         return link
 
@@ -138,6 +141,10 @@ class Link(asyncio.Protocol):
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+    def now(self) -> float:
+        """The loop's clock, in seconds."""
+        return self._loop.time()
 
     def overdue(self, seconds: float) -> bool:
         """Whether something has been asked and nothing at all has come back for so long."""

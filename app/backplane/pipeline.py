@@ -16,8 +16,9 @@ from app.errors import ParleyError, Unavailable
 BACKOFF_BASE_SECONDS = 0.05
 BACKOFF_CAP_SECONDS = 1.0
 WATCH_SECONDS = 0.25
+STEADY_SECONDS = 5.0
 
-_log = structlog.get_logger("redis")
+_log = structlog.get_logger(component="redis")
 _SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -65,6 +66,10 @@ class Pipeline:
                 async with asyncio.timeout(self._seconds):
                     for script in (self.publish, self.read):
                         script.sha = (await link.call("SCRIPT", "LOAD", script.source)).decode()
+            except asyncio.CancelledError:
+                if link is not None:
+                    link.drop()
+                raise
             except (ParleyError, TimeoutError, hiredis.ReplyError, OSError) as error:
                 if link is not None:
                     link.drop()
@@ -73,8 +78,9 @@ class Pipeline:
                 tries += 1
                 await asyncio.sleep(backoff(tries))
                 continue
-            self._link, tries = link, 0
+            self._link, self._loading = link, False
             self.connected.set()
+            began = link.now()
             try:
                 await self._watch(link)
             finally:
@@ -83,6 +89,8 @@ class Pipeline:
                 link.drop()
             self.reconnects += 1
             _log.warning("redis connection lost")
+            tries = 0 if link.now() - began > STEADY_SECONDS else tries + 1
+            await asyncio.sleep(backoff(tries) if tries else 0)
 
     async def _watch(self, link: Link) -> None:
         while not self._lost.is_set():
@@ -116,7 +124,7 @@ class Pipeline:
 
     def load_scripts(self) -> None:
         """Have Redis know the scripts again, which has forgotten them. At most one such request is under way."""
-        if not self._loading:
+        if not self._loading and self.up:
             self._loading = True
             for script in (self.publish, self.read):
                 self.post(("SCRIPT", "LOAD", script.source), self._loaded)

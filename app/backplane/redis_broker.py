@@ -1,4 +1,9 @@
-"""The broker on Redis: one script call per room and turn of the loop, at most CHANGES_AT_ONCE changes each."""
+"""The broker on Redis: one script call per room at a time, with all of the room's changes that wait.
+
+The changes of one turn of the loop leave together. Those that come while a room's call is under way wait for its
+answer, so that the busier Redis is, the more changes share a call, and with it the cost of numbering, storing and
+publishing; a Redis that is not busy answers in less than a millisecond. A call carries at most CHANGES_AT_ONCE.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +35,8 @@ class RedisBroker:
         self._pipeline = pipeline
         self._kept = (kept_events, kept_seconds)
         self._queued: dict[str, list[Change]] = {}
+        self._ready: list[str] = []
+        self._under_way: dict[str, int] = {}
         self._worker = secrets.token_urlsafe(4)
         self._calls = count(1)
         self._tail = (DEDUPE_SECONDS, DEDUPE_CIDS)
@@ -42,19 +49,38 @@ class RedisBroker:
         if self.unconfirmed >= UNCONFIRMED_MAX:
             raise Unavailable("too many changes wait for Redis; nothing was stored")
         self.unconfirmed += 1
-        if not self._queued:
-            asyncio.get_running_loop().call_soon(self._flush)
         queued = self._queued.get(room)
-        if queued is None:
-            self._queued[room] = [change]
-        else:
+        if queued is not None:
             queued.append(change)
+            return
+        self._queued[room] = [change]
+        if room not in self._under_way:
+            self._flush_later(room)
+
+    def _flush_later(self, room: str) -> None:
+        if not self._ready:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._ready.append(room)
 
     def _flush(self) -> None:
-        queued, self._queued = self._queued, {}
-        for room, changes in queued.items():
-            for start in range(0, len(changes), CHANGES_AT_ONCE):
-                _Call(self, self._pipeline, room, changes[start : start + CHANGES_AT_ONCE]).post()
+        ready, self._ready = self._ready, []
+        for room in ready:
+            changes = self._queued.pop(room)
+            calls = [
+                _Call(self, self._pipeline, room, changes[start : start + CHANGES_AT_ONCE])
+                for start in range(0, len(changes), CHANGES_AT_ONCE)
+            ]
+            self._under_way[room] = len(calls)
+            for call in calls:
+                call.post()
+
+    def answered(self, room: str) -> None:
+        """A call of the room is over, well or not."""
+        self._under_way[room] -= 1
+        if self._under_way[room] == 0:
+            del self._under_way[room]
+            if room in self._queued:
+                self._flush_later(room)
 
     def command(self, room: str, groups: dict[str, list[Change]]) -> tuple[str | bytes | int, ...]:
         """The arguments of scripts/publish.lua after the script itself, for changes grouped by sender."""
@@ -151,9 +177,11 @@ class _Call:
             command = self._broker.command(self._room, self._groups)
             self._pipeline.post(("EVALSHA", self._pipeline.publish.sha, *command), self.answer)
         except Unavailable as error:
+            self._broker.answered(self._room)
             self._fail(error)
 
     def answer(self, reply: Reply) -> None:
+        self._broker.answered(self._room)
         if type(reply) is list:
             self._confirm(reply)
         elif isinstance(reply, NotConfirmed):

@@ -14,14 +14,14 @@ from collections.abc import Callable
 import structlog
 
 from app.backplane.link import Address, Link, Reply, pack
-from app.backplane.pipeline import WATCH_SECONDS, backoff
+from app.backplane.pipeline import STEADY_SECONDS, WATCH_SECONDS, backoff
 from app.errors import SettingError, Unavailable
 
 PING_SECONDS = 1.0
 CHANNELS_AT_ONCE = 500
 
 Message = tuple[bytes, bytes]
-_log = structlog.get_logger("redis")
+_log = structlog.get_logger(component="redis")
 
 
 class _PushLink(Link):
@@ -86,6 +86,11 @@ class Subscriber:
                 await asyncio.shield(confirmed)
         except TimeoutError:
             raise Unavailable("Redis did not confirm the subscription in time") from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if confirmed.cancelled() and task is not None and not task.cancelling():
+                raise Unavailable("the channel is wanted no more") from None
+            raise
 
     def unsubscribe(self, channel: bytes) -> None:
         """Want a channel no more; no error if it was not wanted."""
@@ -148,7 +153,8 @@ class Subscriber:
                 await asyncio.sleep(backoff(tries))
                 continue
             link.subscriber = self
-            self._link, tries = link, 0
+            self._link = link
+            began = link.now()
             self._unasked = set(self._wanted)
             self._ask_all()
             if not first:
@@ -162,6 +168,8 @@ class Subscriber:
                 link.drop()
                 self._forget_confirmations()
             _log.warning("redis subscription lost", channels=len(self._wanted))
+            tries = 0 if link.now() - began > STEADY_SECONDS else tries + 1
+            await asyncio.sleep(backoff(tries) if tries else 0)
 
     def _forget_confirmations(self) -> None:
         self._unanswered.clear()

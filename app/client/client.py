@@ -22,7 +22,7 @@ from app.protocol.codes import CloseCode
 
 Callback = Callable[[str, Message], None]
 
-_log = structlog.get_logger("client")
+_log = structlog.get_logger(component="client")
 
 
 class Client:

@@ -11,6 +11,7 @@ ROOM_MAX = 64
 NAME_MAX = 32
 _ROOM_PLAIN = re.compile(r"[A-Za-z0-9\-_.:@]{1,64}\Z")
 _ROOM_EXTRA = frozenset("-_.:@")
+_INVISIBLE = frozenset("\u00ad\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -27,7 +28,7 @@ def room_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     if not 1 <= len(name) <= ROOM_MAX:
         raise BadRequest(f"a room name has 1 to {ROOM_MAX} characters")
-    if not all(char.isalnum() or char in _ROOM_EXTRA for char in name):
+    if not all((char.isalnum() or char in _ROOM_EXTRA) and char not in _INVISIBLE for char in name):
         raise BadRequest("a room name consists of letters, digits and - _ . : @")
     return name
 
@@ -40,9 +41,12 @@ def user_name(name: str) -> str:
     """
     if len(name) > 4 * NAME_MAX:
         raise BadRequest(f"a name has at most {NAME_MAX} characters")
-    name = " ".join(unicodedata.normalize("NFKC", name).split(" ")).strip()
+    name = unicodedata.normalize("NFKC", name)
+    if any(char in _INVISIBLE or unicodedata.category(char) in _BAD_CATEGORIES for char in name):
+        raise BadRequest("a name has no control, bidi or zero-width characters")
+    name = " ".join(name.split())
     if not 1 <= len(name) <= NAME_MAX:
         raise BadRequest(f"a name has 1 to {NAME_MAX} characters")
-    if any(unicodedata.category(char) in _BAD_CATEGORIES for char in name):
-        raise BadRequest("a name has no control, bidi or zero-width characters")
+    if all(unicodedata.category(char).startswith("M") for char in name):
+        raise BadRequest("a name has at least one visible character")
     return name

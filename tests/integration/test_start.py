@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, Peer, Server, Valkey, free_port, until
+from tests.support import ROOT, Peer, Server, Valkey, free_port, runs, until
 
 
 def _refusal(*arguments: str, **env: str) -> str:
@@ -133,8 +133,21 @@ async def test_an_orphaned_valkey_is_stopped_before_a_new_one_starts(
     first.process.kill()
     first.process.wait()
     second = server("--data-dir", str(data))
-    with pytest.raises(ProcessLookupError):
-        os.kill(orphan, 0)
+    until(lambda: not runs(orphan), "the orphan is gone")
+    assert await _say(second, "two") == ["one", "two"]
+
+
+async def test_an_orphan_that_does_not_answer_is_stopped_too(server: Callable[..., Server], tmp_path: Path) -> None:
+    """Frozen, it answers nobody, but its lock shows that it is there."""
+    data = tmp_path / "data"
+    first = server("--data-dir", str(data))
+    assert await _say(first, "one") == ["one"]
+    orphan = int((data / "valkey" / "valkey.pid").read_text())
+    os.kill(orphan, signal.SIGSTOP)
+    first.process.kill()
+    first.process.wait()
+    second = server("--data-dir", str(data))
+    until(lambda: not runs(orphan), "the orphan is gone")
     assert await _say(second, "two") == ["one", "two"]
 
 

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from tests.support import Peer, Server, until, until_async
+from tests.support import Peer, Server, Valkey, runs, until, until_async
 
 
 async def _on_different_workers(url: str) -> tuple[Peer, Peer]:
@@ -92,15 +92,15 @@ async def test_ctrl_c_stops_everything_at_once(server: Callable[..., Server]) ->
     assert len(family) >= 3
     assert await asyncio.to_thread(here.stop, signal.SIGINT) == 0
     assert await peer.closed() == 1012
-    assert [pid for pid in family if _runs(pid)] == []
+    assert [pid for pid in family if runs(pid)] == []
 
 
-def test_workers_stop_when_their_supervisor_is_killed(server: Callable[..., Server]) -> None:
+def test_workers_stop_when_their_supervisor_is_killed(server: Callable[..., Server], valkey: Valkey) -> None:
     """kill -9 of the supervisor leaves no worker behind that holds the port."""
-    here = server(workers=2)
+    here = server(workers=2, redis_url=valkey.url)
     workers = list(_pids(here).values())
     here.process.kill()
-    until(lambda: not any(_runs(pid) for pid in workers), "the workers are gone")
+    until(lambda: not any(runs(pid) for pid in workers), "the workers are gone")
 
 
 def _family(pid: int) -> list[int]:
@@ -111,9 +111,3 @@ def _family(pid: int) -> list[int]:
             if int(stat.read().rpartition(")")[2].split()[1]) == pid:
                 found.append(int(entry))
     return found
-
-
-def _runs(pid: int) -> bool:
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] not in "ZX"
-    return False

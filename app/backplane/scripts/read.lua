@@ -50,6 +50,7 @@ end
 local entries = {}
 if most > 0 and length > 0 and from <= seq then
   if from == 0 then from = seq - most + 1 end
+  from = math.max(from, oldest)
   local last = math.min(from + most - 1, seq)
   entries = redis.call('LRANGE', KEYS[1], locate(from), locate(last))
 end
