@@ -55,7 +55,7 @@ class ServerDouble:
         self.received.append(message)
         behaviour = self.answer.get(message["type"], getattr(self, "_" + message["type"]))
         reply = behaviour(message)
-        if reply is not None:
+        if reply is not None and "id" in message:
             route.send(json.dumps({"id": message["id"], **reply}))
 
     def _hello(self, request: Message) -> Message:
@@ -80,12 +80,42 @@ class ServerDouble:
             "messages": [],
         }
 
-    def _send(self, request: Message) -> Message:
+    def _change(self, request: Message, type_: str, **more: Any) -> Message:
         seq = self.position["seq"] = int(self.position["seq"]) + 1
         self.position["mid"] = f"m{seq}"
-        ts = 1763791200000 + seq
-        self.push(**{**self.event(seq), "user": "u1", "name": "Ada", "cid": request["cid"], "text": request["text"]})
-        return {"type": "ack", "room": request["room"], "cid": request["cid"], "seq": seq, "mid": f"m{seq}", "ts": ts}
+        event = self.event(seq, type_, user="u1", name="Ada", cid=request["cid"], **more)
+        if type_ not in ("message", "edited"):
+            del event["text"]
+        self.push(**event)
+        ack = {"type": "ack", "room": request["room"], "cid": request["cid"], "dup": False}
+        return {**ack, **{key: event[key] for key in ("seq", "mid", "ts")}}
+
+    def _send(self, request: Message) -> Message:
+        return self._change(request, "message", text=request["text"])
+
+    def _edit(self, request: Message) -> Message:
+        return self._change(request, "edited", of=request["seq"], text=request["text"])
+
+    def _delete(self, request: Message) -> Message:
+        return self._change(request, "deleted", of=request["seq"])
+
+    def _react(self, request: Message) -> Message:
+        return self._change(request, "reacted", of=request["seq"], emoji=request["emoji"], on=request["on"])
+
+    def _topic(self, request: Message) -> Message:
+        return self._change(request, "topic", topic=request["topic"])
+
+    def _read(self, request: Message) -> Message:
+        return {"type": "read", "room": request["room"], "seq": request["seq"]}
+
+    def _rooms(self, _request: Message) -> Message:
+        return {"type": "rooms", "rooms": [], "direct": []}
+
+    def _direct(self, request: Message) -> Message:
+        return {"type": "direct", "room": "direct-u1-u2", "with": {"user": request["user"], "name": "Bob"}}
+
+    def _typing(self, _request: Message) -> None:
+        """Takes no reply."""
 
     def _history(self, _request: Message) -> Message:
         return {"type": "history", "room": "double", "messages": [], "more": False}

@@ -399,3 +399,39 @@ async def test_the_client_works_without_the_page(replicas: tuple[str, str], blan
         "outside": "not_joined",
         "states": ["online", "offline"],
     }
+
+
+async def test_changes_wait_for_the_server_and_typing_is_not_repeated(blank: Visitor, double: ServerDouble) -> None:
+    """Edits, deletions, reactions and topics have a cid and resolve when stored; refused ones reject and are over."""
+    double.answer["delete"] = lambda _: {"type": "error", "code": "forbidden", "temporary": False, "message": "no"}
+    told = await run(
+        blank,
+        """async () => {
+            const { Parley } = await import("/client/parley.js");
+            const parley = new Parley({ name: "Ada" });
+            parley.connect();
+            await parley.join("double");
+            const { seq } = await parley.send("double", "hi");
+            const stored = [await parley.edit("double", seq, "hi!"), await parley.react("double", seq, "+"),
+                await parley.topic("double", "Greetings")];
+            const refused = await parley.delete("double", seq).catch(error => error.code);
+            for (let key = 0; key < 5; key++) parley.typing("double");
+            await parley.send("double", "more");
+            parley.typing("double");
+            const { seq: read } = await parley.read("double", 3);
+            const { room } = await parley.direct("u2");
+            const { rooms } = await parley.list();
+            const left = parley.pending().length;
+            parley.close();
+            return { seqs: stored.map(ack => ack.seq), refused, read, room, rooms, left };
+        }""",
+    )
+    assert told == {
+        **{"seqs": [2, 3, 4], "refused": "forbidden", "read": 3},
+        **{"room": "direct-u1-u2", "rooms": [], "left": 0},
+    }
+    changes = [message for message in double.received if "cid" in message]
+    assert [change["type"] for change in changes] == ["send", "edit", "react", "topic", "delete", "send"]
+    assert len({change["cid"] for change in changes}) == len(changes)
+    assert changes[2] == {**changes[2], "seq": 1, "emoji": "+", "on": True}
+    assert len(double.requests("typing")) == 2

@@ -15,7 +15,7 @@
  *   state     the connection changed: read `state`, `retryAt`, `node`, `latency`, `refusal`
  *   welcome   said hello: `user`, `name`, `limits`
  *   event     any event of a room's sequence, each exactly once, in order
- *   joined    {room, fresh, recovered, messages, members}: in the room; `messages` only when `fresh`, the rest came as events
+ *   joined    {room, fresh, recovered, messages, ...}: in the room; `messages` only when `fresh`, the rest came as events
  *   gap       {room, after, upto, epochChanged}: events between are missing; those that follow it come as usual
  *   refused   {room, error}: the room cannot be joined, and is not tried again
  *   outbox    an entry of the outbox changed: {cid, room, change, at, state, error, seq, ts}
@@ -38,6 +38,9 @@ const UNKNOWN_GUEST = new Set(["unauthorized", "expired", 4500]);
 /** Measured while a page still starts or rooms still load, a round trip would only show how busy this side is. */
 const FIRST_PING_MS = 1000;
 
+/** So often the server wants to hear of somebody who goes on writing. */
+const TYPING_SECONDS = 3;
+
 export class Parley extends Emitter {
   user = null;
   node = null;
@@ -55,6 +58,7 @@ export class Parley extends Emitter {
   #requests = new Requests();
   #sender;
   #rooms;
+  #typed = new Map();
   #hellos = 0;
   #firstPing = 0;
 
@@ -133,19 +137,56 @@ export class Parley extends Emitter {
 
   /** Send a text to a joined room. Resolves with `{seq, mid, ts}` once stored; rejects when refused for good. */
   send(room, text) {
-    if (this.rooms.has(room)) return this.#sender.change(room, { type: "send", text });
-    return Promise.reject(new ParleyError("not_joined", "This room is not joined."));
+    return this.#change(room, { type: "send", text });
+  }
+
+  /** Give one's own message, named by its `seq`, another text. Like `send`: kept until stored or refused. */
+  edit(room, seq, text) {
+    return this.#change(room, { type: "edit", seq, text });
+  }
+
+  /** Take one's own message back. */
+  delete(room, seq) {
+    return this.#change(room, { type: "delete", seq });
+  }
+
+  /** Put an emoji under a message, or take one's own away again. */
+  react(room, seq, emoji, on = true) {
+    return this.#change(room, { type: "react", seq, emoji, on });
+  }
+
+  /** Say what a room is about; "" for nothing. */
+  topic(room, topic) {
+    return this.#change(room, { type: "topic", topic });
   }
 
   /** A page of history: `{before}` or `{after}` a seq. Resolves with `{messages, more}`. */
   history(room, { before, after, limit = 50 } = {}) {
-    return new Promise((resolve, reject) => {
-      const sent = this.#request({ type: "history", room, before, after, limit }, (error, reply) => {
-        if (error) reject(error);
-        else resolve(reply);
-      });
-      if (!sent) reject(new ParleyError("unavailable", "Not connected.", { temporary: true }));
-    });
+    return this.#ask({ type: "history", room, before, after, limit });
+  }
+
+  /** The user has read up to `seq`. Resolves with `{seq}`, where the mark is now: it only moves forward. */
+  read(room, seq) {
+    return this.#ask({ type: "read", room, seq });
+  }
+
+  /** The rooms there are, newest activity first: resolves with `{rooms, direct}`. */
+  list(limit = 50) {
+    return this.#ask({ type: "rooms", limit });
+  }
+
+  /** The room of oneself and another user, to be joined as usual: resolves with `{room, with}`. */
+  direct(user) {
+    return this.#ask({ type: "direct", user });
+  }
+
+  /** The user is writing. May be called at every key: it is said at most every three seconds, and only while online. */
+  typing(room) {
+    const now = Date.now();
+    if (this.state !== "online" || !this.rooms.get(room)?.joined) return;
+    if (now - (this.#typed.get(room) ?? 0) < TYPING_SECONDS * 1000) return;
+    this.#typed.set(room, now);
+    this.#connection.write({ type: "typing", room });
   }
 
   /** Measure the round trip; `latency` has it afterwards. */
@@ -246,6 +287,19 @@ export class Parley extends Emitter {
     if (message.type === "going-away") this.#connection.leaveIn(message.after);
     else if (message.type === "resync") this.#rooms.resync(message);
     this.emit(message.type, message);
+  }
+
+  #change(room, change) {
+    if (change.type === "send") this.#typed.delete(room); // a message ends the typing: the next key tells of it anew
+    if (this.rooms.has(room)) return this.#sender.change(room, change);
+    return Promise.reject(new ParleyError("not_joined", "This room is not joined."));
+  }
+
+  #ask(body) {
+    return new Promise((resolve, reject) => {
+      const sent = this.#request(body, (error, reply) => (error ? reject(error) : resolve(reply)));
+      if (!sent) reject(new ParleyError("unavailable", "Not connected.", { temporary: true }));
+    });
   }
 
   /** Ask something; `done` gets the answer. False, and `done` never called, when there is no open socket. */

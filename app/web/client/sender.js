@@ -32,7 +32,10 @@ export class Sender {
     this.outbox = new Outbox(store);
   }
 
-  /** Take a change for a room. Resolves with `{seq, mid, ts}` once stored; rejects when refused for good. */
+  /**
+   * Take a change for a room: `{type: "send", text}`, `{type: "edit", seq, text}` and the like. Resolves with
+   * `{seq, mid, ts}` once stored; rejects when refused for good.
+   */
   change(room, change) {
     const entry = this.outbox.add(room, change);
     const promise = new Promise((resolve, reject) => this.#promises.set(entry.cid, { resolve, reject }));
@@ -118,6 +121,8 @@ export class Sender {
     if (this.outbox.get(entry.cid) !== entry) return;
     this.outbox.fail(entry, error);
     this.#client.emit("outbox", entry);
+    // A message that was refused is its author's to send again; a change to one is over, and said to be.
+    if (entry.change.type !== "send") this.outbox.discard(entry.cid);
     this.#finish(entry.cid, error);
   }
 
