@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from app.traffic.stacks import Stack
     from app.verify.run import Plan
-    from app.verify.stacks import Stack
 
 CLIENTS, ROOMS, RATE, EVENTS = 24, 4, 120.0, 10_000
 NAIVE_EVENTS = 2_000
@@ -54,11 +54,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(parsed: argparse.Namespace) -> int:
     """Run the command; the exit code."""
+    from app.traffic.stacks import StackError
     from app.verify import report
     from app.verify.faults import FAULTS, describe
     from app.verify.history import write
     from app.verify.run import carry_out
-    from app.verify.stacks import StackError
 
     if parsed.list_faults:
         print("\n".join(f"{name:14} {describe(name)}" for name in FAULTS))
@@ -113,9 +113,9 @@ def _plan(parsed: argparse.Namespace) -> Plan:
 
 
 def _stack(parsed: argparse.Namespace) -> Stack:
-    from app.verify.compose import Compose
+    from app.traffic.compose import Compose
+    from app.traffic.stacks import Remote, Served
     from app.verify.relays import Relays
-    from app.verify.stacks import Remote, Served
 
     if parsed.naive:
         return Relays(parsed.workers)

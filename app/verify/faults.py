@@ -12,11 +12,10 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from app.traffic.stacks import POLL_SECONDS, NotTaken, Stack, Unsupported, replaced, until
 from app.verify.crew import Crew
 from app.verify.history import FaultMark
-from app.verify.stacks import POLL_SECONDS, Stack, Unsupported
 
-REPLACED_SECONDS = 60.0
 BACK_SECONDS = 30.0
 BACK_EVENTS = 20
 PAUSE_MS = 3000
@@ -26,10 +25,6 @@ BURST_SENDS = 24
 STAND_STILL_SECONDS = 0.3
 LIMIT = "client-output-buffer-limit"
 COPIES = "min-string-size-avoid-copy-reply"
-
-
-class NotTaken(Exception):
-    """The fault did not do what it is for; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +70,12 @@ async def everybody_back(crew: Crew, moment: float) -> float | None:
     return crew.clock()
 
 
-async def _until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
-    give_up = time.monotonic() + REPLACED_SECONDS
-    while not await holds():
-        if time.monotonic() > give_up:
-            raise NotTaken(f"not within {REPLACED_SECONDS:.0f} s: {what}")
-        await asyncio.sleep(POLL_SECONDS)
-
-
-async def _replaced(stack: Stack, gone: str) -> None:
-    async def holds() -> bool:
-        try:
-            return gone not in await stack.workers() and await stack.ready()
-        except OSError:
-            return False
-
-    await _until(holds, f"a new worker in place of {gone}")
-
-
 async def kill_worker(scene: Scene) -> str:
     """SIGKILL to one worker."""
     victim = scene.crew.dice.choice(await scene.stack.workers())
     await scene.stack.signal_worker(victim, signal.SIGKILL)
     scene.lifted()
-    await _replaced(scene.stack, victim)
+    await replaced(scene.stack, victim)
     return f"worker {victim} killed and replaced"
 
 
@@ -107,7 +84,7 @@ async def roll_workers(scene: Scene) -> str:
     workers = await scene.stack.workers()
     for worker in workers:
         await scene.stack.signal_worker(worker, signal.SIGTERM)
-        await _replaced(scene.stack, worker)
+        await replaced(scene.stack, worker)
     return f"workers {', '.join(workers)} drained and replaced"
 
 
@@ -123,7 +100,7 @@ async def kill_redis(scene: Scene) -> str:
         except (OSError, RedisError):
             return False
 
-    await _until(holds, "Redis started again")
+    await until(holds, "Redis started again")
     scene.lifted()
     return f"process {before} killed, {await scene.stack.redis_process()} answers"
 

@@ -11,14 +11,14 @@ import tempfile
 from pathlib import Path
 
 from app.embedded import Embedded
-from app.verify.stacks import POLL_SECONDS, START_SECONDS, OwnRedis, StackError, fetch, kill, page_of
+from app.traffic.stacks import POLL_SECONDS, START_SECONDS, OwnRedis, StackError, fetch, kill, page_of
 
 
 class Relays(OwnRedis):
     """So many relays, each with a port of its own; whatever of them dies is started again."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(Path(tempfile.mkdtemp(prefix="parley-verify-")))
+        super().__init__(Path(tempfile.mkdtemp(prefix="parley-stack-")))
         self.description = f"{count} plain pub/sub relays, embedded Valkey"
         self._ports = [_free_port() for _ in range(count)]
         self.urls = [f"ws://127.0.0.1:{port}/ws" for port in self._ports]

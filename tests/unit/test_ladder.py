@@ -22,14 +22,14 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("backplane.subscriber", "backplane.redis_broker", "backplane.assess"),
     ("reader", "hub", "relay", "joining", "commands", "feed"),
     ("endpoint", "api", "lifecycle", "embedded"),
-    ("server", "supervisor", "client/", "verify/", "cli"),
+    ("server", "supervisor", "client/", "traffic/", "verify/", "cli"),
 )
 PLACES = {name: number for number, name in enumerate(name for level in LADDER for name in level)}
 
 # What comes from outside has one home each: an upgrade, or a change of mind, is felt there alone.
 HOMES = {
     "sanic": {"endpoint", "api", "server"},
-    "redis": {"backplane.link", "verify/"},
+    "redis": {"backplane.link", "traffic/", "verify/"},
     "hiredis": {"backplane/", "embedded", "server"},
     "websockets": {"connection", "endpoint", "client/", "verify/"},
     "jwt": {"auth"},
@@ -144,9 +144,9 @@ def _reads_environment(path: Path) -> bool:
 
 
 def test_only_the_command_line_reads_the_environment() -> None:
-    """Settings are read once; everybody else is given them. The verifier starts servers, and passes its own on."""
+    """Settings are read once; everybody else is given them. Tools that start servers pass their own on."""
     readers = {name for name, path in MODULES.items() if _reads_environment(path)}
-    assert {name for name in readers if place(name) != "verify/"} == {"cli"}
+    assert {name for name in readers if place(name) != "traffic/"} == {"cli"}
 
 
 def test_a_redis_name_is_built_in_one_file() -> None:

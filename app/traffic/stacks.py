@@ -1,4 +1,4 @@
-"""What is tested: a stack of servers, with the handles that faults need.
+"""What is tested or loaded: a stack of servers, with the handles that faults need.
 
 A stack that has no handle for something raises Unsupported, and the fault counts as not taken.
 """
@@ -14,8 +14,10 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -26,6 +28,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.05
 DRAIN_SECONDS = 3
+REPLACED_SECONDS = 60.0
 
 
 class Unsupported(Exception):
@@ -34,6 +37,10 @@ class Unsupported(Exception):
 
 class StackError(Exception):
     """The stack does not come up."""
+
+
+class NotTaken(Exception):
+    """A fault did not do what it is for; says why."""
 
 
 class Stack(Protocol):
@@ -81,6 +88,27 @@ def kill(pid: str, number: signal.Signals) -> None:
     if int(pid) <= 1:
         raise ProcessLookupError(f"{pid} is no process of ours")
     os.kill(int(pid), number)
+
+
+async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Poll until `holds()` is true. Raises NotTaken, saying `what`, if that takes too long."""
+    give_up = time.monotonic() + REPLACED_SECONDS
+    while not await holds():
+        if time.monotonic() > give_up:
+            raise NotTaken(f"not within {REPLACED_SECONDS:.0f} s: {what}")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def replaced(stack: Stack, gone: str) -> None:
+    """Wait until another worker serves in place of one that ended. Raises NotTaken."""
+
+    async def holds() -> bool:
+        try:
+            return gone not in await stack.workers() and await stack.ready()
+        except OSError:
+            return False
+
+    await until(holds, f"a new worker in place of {gone}")
 
 
 def page_of(url: str, path: str) -> str:
@@ -170,11 +198,12 @@ class OwnRedis:
 class Served(OwnRedis):
     """`parley serve` with its embedded Valkey, in a temporary data directory, as child processes."""
 
-    def __init__(self, workers: int, log: Path | None = None) -> None:
+    def __init__(self, workers: int, log: Path | None = None, settings: dict[str, str] | None = None) -> None:
         self.urls: list[str] = []
+        self._settings = settings or {}
         self.description = f"parley serve, {workers} workers, embedded Valkey"
         self._workers = workers
-        super().__init__(Path(tempfile.mkdtemp(prefix="parley-verify-")))
+        super().__init__(Path(tempfile.mkdtemp(prefix="parley-stack-")))
         self._log = log or self._data / "server.log"
         self._process: asyncio.subprocess.Process | None = None
 
@@ -182,6 +211,7 @@ class Served(OwnRedis):
         """Start it and read its address from its first line."""
         settings = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
         settings |= {"PARLEY_LOG_FORMAT": "json", "PARLEY_DRAIN_SECONDS": str(DRAIN_SECONDS)}
+        settings |= self._settings
         arguments = ["--port", "0", "--workers", str(self._workers), "--data-dir", str(self._data)]
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -216,6 +246,12 @@ class Served(OwnRedis):
                 self._process.kill()
                 await self._process.wait()
         shutil.rmtree(self._data, ignore_errors=True)
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process id; the workers and Valkey descend from it."""
+        assert self._process is not None
+        return self._process.pid
 
     async def _health(self) -> dict[str, Any]:
         _, body = await asyncio.to_thread(fetch, page_of(self.urls[0], "/health"))

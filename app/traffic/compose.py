@@ -7,7 +7,7 @@ import json
 import signal
 from typing import Any
 
-from app.verify.stacks import Remote, StackError, Unsupported
+from app.traffic.stacks import Remote, StackError, Unsupported
 
 APP, REDIS = "app", "redis"
 DOCKER_SECONDS = 90.0
