@@ -115,7 +115,10 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
             "node": parts.node,
             "version": __version__,
             "workers": {"expected": board.expected, "alive": board.alive(), "each": workers},
-            "redis": {"up": bool(parts.counters.redis_up), "canary_age_ms": parts.counters.canary_age_ms},
+            "redis": {
+                "up": bool(parts.counters.redis_up),
+                "canary_age_ms": int(parts.counters.canary_age_seconds * 1000),
+            },
         }
         return _json(body)
 

@@ -11,6 +11,7 @@ import secrets
 from collections import deque
 from dataclasses import dataclass
 from itertools import count
+from time import perf_counter
 
 import structlog
 
@@ -174,6 +175,8 @@ class Commands:
 
     def _refuse(self, member: Member, request_id: int | None, error: ParleyError) -> None:
         self._counters.refusals += 1
+        if error.limit:
+            self._counters.hit(error.limit)
         member.reply(wire.refusal(request_id, error))
 
     def _bad(self, member: Member, request_id: int | None, error: BadRequest) -> None:
@@ -257,9 +260,11 @@ class Commands:
         if not text:
             raise BadRequest("a text has at least one character")
         if len(text) > self._promises.text_chars:
-            raise TooLarge(f"a text has at most {self._promises.text_chars} characters")
+            raise TooLarge(f"a text has at most {self._promises.text_chars} characters", limit="text_chars")
         if member.unacked >= self._promises.unacked:
-            raise RateLimited(f"at most {self._promises.unacked} changes may be unacknowledged", retry_seconds=0.2)
+            raise RateLimited(
+                f"at most {self._promises.unacked} changes may be unacknowledged", retry_seconds=0.2, limit="unacked"
+            )
         body = wire.MessageBody("message", room.name, request.cid, member.user, member.name, text)
         change = _Sent(member, request, room.name, b"," + wire.encode(body)[1:], self._counters)
         self._broker.publish(room.name, change)
@@ -295,7 +300,7 @@ class Commands:
 class _Sent:
     """A change on its way to the log, and the member that waits for its ack."""
 
-    __slots__ = ("_counters", "_id", "_member", "_room", "body", "cid", "sender")
+    __slots__ = ("_begun", "_counters", "_id", "_member", "_room", "body", "cid", "sender")
 
     def __init__(self, member: Member, request: wire.Send, room: str, body: bytes, counters: Counters) -> None:
         self.sender = member.sender
@@ -305,11 +310,13 @@ class _Sent:
         self._id = request.id
         self._room = room
         self._counters = counters
+        self._begun = perf_counter()
 
     def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
         self._member.unacked -= 1
         self._counters.unconfirmed -= 1
         self._counters.acks += 1
+        self._counters.send_to_ack_seconds.observe(perf_counter() - self._begun)
         self._counters.duplicates += dup
         self._member.reply(wire.encode(wire.Ack(self._id, self._room, self.cid, seq, mid, ts, dup)))
 

@@ -24,11 +24,18 @@ from typing import ClassVar
 
 
 class ParleyError(Exception):
-    """Base of all. `code` is the wire code, `temporary` says whether sending again may help."""
+    """Base of all. `code` is the wire code, `temporary` says whether sending again may help.
+
+    `limit` names the limit that was hit, if one was: Counters has a counter for each.
+    """
 
     code: ClassVar[str] = "internal"
     temporary: ClassVar[bool] = False
     retry_seconds: float | None = None
+
+    def __init__(self, message: str = "", *, limit: str = "") -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class ClientFault(ParleyError):
@@ -77,8 +84,8 @@ class RateLimited(ClientFault):
     code = "rate_limited"
     temporary = True
 
-    def __init__(self, message: str, retry_seconds: float = 1.0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, retry_seconds: float = 1.0, *, limit: str = "") -> None:
+        super().__init__(message, limit=limit)
         self.retry_seconds = retry_seconds
 
 

@@ -63,16 +63,20 @@ class Batch:
         previous: mid of the event before the first, empty if there is none.
         last_mid: mid of the last payload.
         payloads: the events, as delivered.
+        ts: time of the last payload by Redis' clock, in milliseconds since 1970.
     """
 
-    __slots__ = ("epoch", "first", "last_mid", "payloads", "previous")
+    __slots__ = ("epoch", "first", "last_mid", "payloads", "previous", "ts")
 
-    def __init__(self, epoch: str, first: int, previous: str, last_mid: str, payloads: list[bytes]) -> None:
+    def __init__(
+        self, epoch: str, first: int, previous: str, last_mid: str, payloads: list[bytes], ts: int = 0
+    ) -> None:
         self.epoch = epoch
         self.first = first
         self.previous = previous
         self.last_mid = last_mid
         self.payloads = payloads
+        self.ts = ts
 
     @classmethod
     def parse(cls, publication: bytes) -> Batch:
@@ -81,7 +85,7 @@ class Batch:
         epoch, previous = header.decode().split(" ")
         payloads = expand(entry)
         last = head(payloads[-1])
-        return cls(epoch, last.seq - len(payloads) + 1, previous, last.mid, payloads)
+        return cls(epoch, last.seq - len(payloads) + 1, previous, last.mid, payloads, last.ts)
 
     @property
     def last(self) -> int:

@@ -70,7 +70,7 @@ class Joining:
         if member.joined(name) is not None:
             raise AlreadyJoined("the room is joined already")
         if len(member.rooms) >= self._rooms:
-            raise Forbidden(f"a connection joins at most {self._rooms} rooms")
+            raise Forbidden(f"a connection joins at most {self._rooms} rooms", limit="rooms_per_connection")
         room = self._hub.entered(name)
         events = self._at_hand(room, request) if room is not None else None
         if room is None or events is None:
@@ -122,6 +122,7 @@ class Joining:
                 continue
             if events is None:
                 if answered:
+                    self._counters.resumes_lost += 1
                     self._enter(member, room)
                     lost = wire.resync(name, room.at, True, newest(room.latest(PAGE_MAX)))
                     member.write(frames.text(lost))
@@ -179,5 +180,8 @@ class Joining:
         self, member: Member, request: wire.Join, name: str, position: Position, recovered: bool, events: list[bytes]
     ) -> None:
         self._counters.joins += 1
-        self._counters.recoveries += recovered
+        if recovered:
+            self._counters.resumes_recovered += 1
+        elif request.since:
+            self._counters.resumes_page += 1
         member.reply(wire.joined(request, name, position, recovered, events))

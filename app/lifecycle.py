@@ -9,68 +9,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import resource
 import signal
+import time
 
 import structlog
 
 from app import frames
-from app.backplane import keys
-from app.backplane.link import Reply
 from app.backplane.pipeline import Pipeline
 from app.backplane.subscriber import Subscriber
+from app.canary import Canary
 from app.connection import Connections
 from app.deadlines import SWEEP_SECONDS, Deadlines
-from app.errors import ParleyError
 from app.hub import Hub
 from app.member import Member
-from app.metrics import Counters, Scoreboard, WorkerState
+from app.metrics import Counters, Scoreboard, WorkerState, resident_bytes
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.messages import GoingAway, encode
 from app.relay import Relay
 
-CANARY_SECONDS = 1.0
-CANARY_RETRY_SECONDS = 0.05
 CANARY_MAX_AGE_SECONDS = 4.0
 FLUSH_SECONDS = 3.0
 
 _log = structlog.get_logger(component="lifecycle")
-
-
-class Canary:
-    """A worker's message to itself through Redis pub/sub, once a second: readiness means that it comes back."""
-
-    def __init__(self, worker: str, pipeline: Pipeline, subscriber: Subscriber) -> None:
-        self.channel = keys.canary(worker)
-        self._pipeline = pipeline
-        self._subscriber = subscriber
-        self._loop = asyncio.get_running_loop()
-        self._heard_at = float("-inf")
-        self.heard = asyncio.Event()
-
-    @property
-    def age_seconds(self) -> float:
-        """Seconds since the worker last heard itself; infinite if never."""
-        return self._loop.time() - self._heard_at
-
-    def hear(self) -> None:
-        """The message came back."""
-        self._heard_at = self._loop.time()
-        self.heard.set()
-
-    async def run(self) -> None:
-        """Send, for ever; sooner again where it cannot be sent, which its age tells."""
-        while True:
-            pause = CANARY_SECONDS
-            try:
-                await self._subscriber.subscribe(self.channel)
-                self._pipeline.post(("PUBLISH", self.channel, b"1"), _ignore)
-            except ParleyError:
-                pause = CANARY_RETRY_SECONDS
-            await asyncio.sleep(pause)
-
-
-def _ignore(_reply: Reply) -> None:
-    """A canary's reply carries nothing."""
 
 
 class Lifecycle:
@@ -163,7 +124,9 @@ class Lifecycle:
 
     async def _sweep(self) -> None:
         while True:
+            begin = time.monotonic()
             await asyncio.sleep(SWEEP_SECONDS)
+            self._counters.loop_lag_seconds.observe(max(0.0, time.monotonic() - begin - SWEEP_SECONDS))
             self._deadlines.sweep()
 
     async def _heartbeat(self) -> None:
@@ -172,19 +135,21 @@ class Lifecycle:
             await self._connections.heartbeat()
 
     async def _report(self) -> None:
-        """Copy the counters to the scoreboard once a second; being late measures the loop."""
-        loop = asyncio.get_running_loop()
+        """Copy the counters to the scoreboard once a second."""
+        counters, pool = self._counters, self._connections.pool
+        counters.open_files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         while True:
-            due = loop.time() + 1.0
             await asyncio.sleep(1.0)
-            counters = self._counters
-            counters.loop_lag_ms = int((loop.time() - due) * 1000)
             counters.connections = len(self._connections.open)
             counters.rooms = len(self._hub.chats) + len(self._hub.feeds)
-            counters.slow_cut = self._connections.pool.cut
+            counters.slow_cut = pool.cut
+            counters.members_behind = len(pool.behind)
+            counters.outbox_bytes = sum(outbox.bytes_behind for outbox in pool.behind)
             counters.redis_reconnects = self._pipeline.reconnects + self._subscriber.reconnects
             counters.redis_up = self._pipeline.up and self._subscriber.up
-            counters.canary_age_ms = int(min(self._canary.age_seconds, 86400) * 1000)
+            counters.canary_age_seconds = min(self._canary.age_seconds, 86400.0)
+            counters.cpu_seconds = time.process_time()
+            counters.resident_bytes = resident_bytes()
             self._board.write(self._number, self.state(), counters)
 
     # The way out

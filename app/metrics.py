@@ -1,90 +1,198 @@
-"""Every metric, declared once; plain ints while the program runs, copied to the scoreboard once a second.
+"""Every metric, declared once; plain numbers while the program runs, copied to the scoreboard once a second.
 
 The scoreboard is a small file mapped by the supervisor and all its workers: one slot a worker, so that any worker can
 answer for all of them, and a dead worker's values vanish with its slot.
+
+A new counter is one line in Counters. The attribute is the metric's name, without prefix and `_total`, unless `name`
+says otherwise; attributes that share a name are one metric and differ by a label. Units are seconds and bytes.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import mmap
 import os
 import struct
 import tempfile
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
-from enum import IntEnum
-from typing import NamedTuple
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from app import __version__
+
+PREFIX = "parley_"
+STALE_SECONDS = 5.0
+
+BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper ends of the buckets of every histogram, in seconds; one more takes what is above."""
+
+
+class Histogram:
+    """How often which duration was seen. Observing costs a search in a short tuple and two additions."""
+
+    __slots__ = ("counts", "sum")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float, times: int = 1) -> None:
+        """Count a duration as seen so often."""
+        self.counts[bisect_left(BOUNDS, seconds)] += times
+        self.sum += seconds * times
+
+
+class Kind(Enum):
+    """What Prometheus calls the type of a metric."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+def _metric(kind: Kind, help_: str, name: str, labels: dict[str, str], **default: Any) -> Any:
+    return dataclasses.field(**default, metadata={"kind": kind, "help": help_, "name": name, "labels": labels})
+
+
+def _counter(help_: str, name: str = "", **labels: str) -> Any:
+    return _metric(Kind.COUNTER, help_, name, labels, default=0)
+
+
+def _gauge(help_: str, name: str = "") -> Any:
+    return _metric(Kind.GAUGE, help_, name, {}, default=0)
+
+
+def _histogram(help_: str) -> Any:
+    return _metric(Kind.HISTOGRAM, help_, "", {}, default_factory=Histogram)
+
+
+def _limit(which: str) -> Any:
+    return _counter("Requests and peers that hit a limit.", "limits_hit", limit=which)
+
+
+def _resume(result: str) -> Any:
+    return _counter("Joins with a position, by what they got.", "resumes", result=result)
+
+
+def _gap(repair: str) -> Any:
+    return _counter("Log reads for rooms that may have missed events, by what mended them.", "gaps", repair=repair)
+
+
+@dataclass(slots=True)
+class Counters:
+    """The metrics of one worker. Counting costs one addition."""
+
+    # Connections
+    connections: int = _gauge("Open websockets.")
+    connects: int = _counter("Websocket handshakes completed.")
+    rooms: int = _gauge("Rooms with members on this worker, or lingering.")
+    joins: int = _counter("Joins answered.")
+    resumes_recovered: int = _resume("recovered")
+    resumes_page: int = _resume("page")
+    resumes_lost: int = _resume("lost")
+    reaches_back: int = _counter("Log reads shared by those who resume.", "log_reaches_back")
+
+    # Changes and events
+    sends: int = _counter("Changes handed to Redis.")
+    acks: int = _counter("Changes confirmed, duplicates included.")
+    duplicates: int = _counter("Changes confirmed that were stored before.")
+    unconfirmed: int = _gauge("Changes that wait for Redis.")
+    refusals: int = _counter("Requests answered with an error.")
+    events: int = _counter("Events heard from Redis that were new to a room here.")
+    deliveries: int = _counter("Events written to members.")
+    gaps_none: int = _gap("nothing_missing")
+    gaps_healed: int = _gap("log")
+    resyncs: int = _gap("resync")
+    send_to_ack_seconds: Histogram = _histogram("From a change's arrival to its acknowledgement.")
+    delivery_seconds: Histogram = _histogram(
+        "From an event's time, by Redis' clock as estimated here, until it was written to the local members."
+    )
+
+    # Limits
+    slow_cut: int = _counter("Members closed because they did not read.", "slow_members_cut")
+    members_behind: int = _gauge("Members with more unsent bytes than the soft limit.")
+    outbox_bytes: int = _gauge("Unsent bytes of the members behind.")
+    # Counted where a request is refused with an error that names the limit; see ParleyError.
+    limit_text_chars: int = _limit("text_chars")
+    limit_rooms_per_connection: int = _limit("rooms_per_connection")
+    limit_unacked: int = _limit("unacked")
+    limit_unconfirmed: int = _limit("unconfirmed")
+
+    # Redis
+    redis_up: int = _gauge("1 while both connections to Redis are up.")
+    redis_reconnects: int = _counter("Connections to Redis lost.")
+    canary_age_seconds: float = _gauge("Age of the last message to itself that the worker heard through Redis.")
+    canary_round_trip_seconds: Histogram = _histogram("Round trip of the worker's messages to itself through Redis.")
+    redis_clock_offset_seconds: float = _gauge("Redis' clock minus this machine's, estimated to half a round trip.")
+
+    # Process
+    loop_lag_seconds: Histogram = _histogram("Lateness of the event loop's timers, four samples a second.")
+    cpu_seconds: float = _counter("CPU time used.")
+    resident_bytes: int = _gauge("Memory in use; 0 where the system does not tell.")
+    open_files_max: int = _gauge("Most sockets and files that the worker may have open.")
+
+    def hit(self, limit: str) -> None:
+        """Somebody hit the limit of that name."""
+        attribute = f"limit_{limit}"
+        setattr(self, attribute, getattr(self, attribute) + 1)
+
+    def values(self) -> list[float]:
+        """All values in the order of DECLARED; a histogram is its counts, then its sum."""
+        flat: list[float] = []
+        for declared in DECLARED:
+            value = getattr(self, declared.attribute)
+            if declared.kind is Kind.HISTOGRAM:
+                flat += value.counts
+                flat.append(value.sum)
+            else:
+                flat.append(value)
+        return flat
 
 
 class Declared(NamedTuple):
-    """A metric: its attribute in Counters, its exported name without the prefix, its kind, its help."""
+    """A metric of a worker, or with `labels` one of its series.
+
+    Attributes:
+        attribute: its name in Counters.
+        name: its full name, for a counter with `_total`.
+        offset: where its value, or its first, stands among Counters.values().
+    """
 
     attribute: str
     name: str
-    kind: type[CounterMetricFamily] | type[GaugeMetricFamily]
+    kind: Kind
     help: str
+    labels: dict[str, str]
+    offset: int
 
 
-_C, _G = CounterMetricFamily, GaugeMetricFamily
-DECLARED = (
-    Declared("connections", "connections", _G, "Open websockets."),
-    Declared("rooms", "rooms", _G, "Rooms with members on this worker, or lingering."),
-    Declared("connects", "connects_total", _C, "Websocket handshakes completed."),
-    Declared("joins", "joins_total", _C, "Joins answered."),
-    Declared("recoveries", "recoveries_total", _C, "Joins that resumed with recovered true."),
-    Declared("sends", "sends_total", _C, "Changes handed to Redis."),
-    Declared("acks", "acks_total", _C, "Changes confirmed, duplicates included."),
-    Declared("duplicates", "duplicates_total", _C, "Changes confirmed that were stored before."),
-    Declared("unconfirmed", "unconfirmed", _G, "Changes that wait for Redis."),
-    Declared("refusals", "refusals_total", _C, "Requests answered with an error."),
-    Declared("deliveries", "deliveries_total", _C, "Events written to members."),
-    Declared("gaps_healed", "gaps_healed_total", _C, "Rooms read from the log after a gap or a reconnect."),
-    Declared("reaches_back", "log_reaches_back_total", _C, "Log reads shared by those who resume."),
-    Declared("resyncs", "resyncs_total", _C, "Rooms told that events were lost."),
-    Declared("slow_cut", "slow_members_cut_total", _C, "Members closed because they did not read."),
-    Declared("redis_reconnects", "redis_reconnects_total", _C, "Connections to Redis lost."),
-    Declared("redis_up", "redis_up", _G, "1 while both connections to Redis are up."),
-    Declared("canary_age_ms", "canary_age_milliseconds", _G, "Age of the last message to itself heard via Redis."),
-    Declared("loop_lag_ms", "loop_lag_milliseconds", _G, "Largest lateness of the event loop in the last second."),
-)
+def _declared() -> Iterator[Declared]:
+    offset = 0
+    for field in dataclasses.fields(Counters):
+        meta = field.metadata
+        total = "_total" if meta["kind"] is Kind.COUNTER else ""
+        name = f"{PREFIX}{meta['name'] or field.name}{total}"
+        yield Declared(field.name, name, meta["kind"], meta["help"], meta["labels"], offset)
+        offset += len(BOUNDS) + 2 if meta["kind"] is Kind.HISTOGRAM else 1
 
 
-class Counters:
-    """The metrics of one worker as plain ints. Counting costs one addition."""
+DECLARED = tuple(_declared())
 
-    __slots__ = tuple(declared.attribute for declared in DECLARED)
-
-    connections: int
-    rooms: int
-    connects: int
-    joins: int
-    recoveries: int
-    sends: int
-    acks: int
-    duplicates: int
-    unconfirmed: int
-    refusals: int
-    deliveries: int
-    gaps_healed: int
-    reaches_back: int
-    resyncs: int
-    slow_cut: int
-    redis_reconnects: int
-    redis_up: int
-    canary_age_ms: int
-    loop_lag_ms: int
-
-    def __init__(self) -> None:
-        for declared in DECLARED:
-            setattr(self, declared.attribute, 0)
-
-    def values(self) -> list[int]:
-        """All values in the order of DECLARED."""
-        return [getattr(self, declared.attribute) for declared in DECLARED]
+REPLICA = {
+    "parley_workers_expected": "Workers that should run.",
+    "parley_workers_alive": "Workers that serve.",
+    "parley_workers_draining": "Workers that send their members away.",
+    "parley_build_info": "1; its label is the version.",
+}
+"""Gauges of the whole replica, without the label `worker`: name -> help."""
 
 
 class WorkerState(IntEnum):
@@ -98,16 +206,17 @@ class WorkerState(IntEnum):
 
 
 class Slot(NamedTuple):
-    """What one worker wrote last."""
+    """What one worker wrote last. `seen_ms` is when, in milliseconds since 1970."""
 
     number: int
     pid: int
     state: WorkerState
     seen_ms: int
-    values: tuple[int, ...]
+    values: tuple[float, ...]
 
 
-_SLOT = struct.Struct(f"={3 + len(DECLARED)}q")
+_HEAD = 3
+_SLOT = struct.Struct(f"{_HEAD}q{len(Counters().values())}d")
 
 
 class Scoreboard:
@@ -125,23 +234,39 @@ class Scoreboard:
             file.truncate(_SLOT.size * workers)
             return cls(os.dup(file.fileno()), workers)
 
+    def _put(self, number: int, slot: bytes) -> None:
+        # One copy: packed in place, a number that is being read elsewhere could be seen half written.
+        self._map[number * _SLOT.size : (number + 1) * _SLOT.size] = slot
+
     def write(self, number: int, state: WorkerState, counters: Counters) -> None:
         """Publish a worker's values."""
-        values = counters.values()
-        _SLOT.pack_into(self._map, number * _SLOT.size, os.getpid(), state, _now_ms(), *values)
+        self._put(number, _SLOT.pack(os.getpid(), state, _now_ms(), *counters.values()))
 
     def clear(self, number: int) -> None:
         """The worker of this slot is dead."""
-        _SLOT.pack_into(self._map, number * _SLOT.size, *[0] * (3 + len(DECLARED)))
+        self._put(number, bytes(_SLOT.size))
 
     def slots(self) -> list[Slot]:
         """What every worker wrote last."""
-        read = [_SLOT.unpack_from(self._map, number * _SLOT.size) for number in range(self.expected)]
-        return [Slot(number, row[0], WorkerState(row[1]), row[2], row[3:]) for number, row in enumerate(read)]
+        read = list(_SLOT.iter_unpack(self._map[:]))
+        return [Slot(number, row[0], WorkerState(row[1]), row[2], row[_HEAD:]) for number, row in enumerate(read)]
 
     def alive(self) -> int:
-        """How many workers serve: ready, or at least running."""
-        return sum(slot.state in (WorkerState.READY, WorkerState.DEAF) for slot in self.slots())
+        """How many workers serve: ready, or at least running; one that has not written for STALE_SECONDS does not."""
+        oldest_ms = _now_ms() - STALE_SECONDS * 1000
+        states = [slot.state for slot in self.slots() if slot.seen_ms >= oldest_ms]
+        return states.count(WorkerState.READY) + states.count(WorkerState.DEAF)
+
+    def draining(self) -> int:
+        """How many workers send their members away."""
+        return sum(slot.state is WorkerState.DRAINING for slot in self.slots())
+
+
+_FAMILIES = {
+    Kind.COUNTER: CounterMetricFamily,
+    Kind.GAUGE: GaugeMetricFamily,
+    Kind.HISTOGRAM: HistogramMetricFamily,
+}
 
 
 class _Collector(Collector):
@@ -150,13 +275,33 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         slots = [slot for slot in self._board.slots() if slot.pid]
-        for index, declared in enumerate(DECLARED):
-            family = declared.kind(f"parley_{declared.name.removesuffix('_total')}", declared.help, labels=["worker"])
+        families: dict[str, Any] = {}
+        for declared in DECLARED:
+            family = families.get(declared.name)
+            if family is None:
+                labels = ["worker", *declared.labels]
+                family = families[declared.name] = _FAMILIES[declared.kind](declared.name, declared.help, labels=labels)
             for slot in slots:
-                family.add_metric([str(slot.number)], slot.values[index])
-            yield family
-        yield GaugeMetricFamily("parley_workers_expected", "Workers that should run.", self._board.expected)
-        yield GaugeMetricFamily("parley_workers_alive", "Workers that serve.", self._board.alive())
+                series = [str(slot.number), *declared.labels.values()]
+                if declared.kind is Kind.HISTOGRAM:
+                    family.add_metric(series, *_buckets(slot.values, declared.offset))
+                else:
+                    family.add_metric(series, slot.values[declared.offset])
+        yield from families.values()
+        board = self._board
+        values = (board.expected, board.alive(), board.draining())
+        for (name, help_), value in zip(REPLICA.items(), values, strict=False):
+            yield GaugeMetricFamily(name, help_, value)
+        info = GaugeMetricFamily("parley_build_info", REPLICA["parley_build_info"], labels=["version"])
+        info.add_metric([__version__], 1)
+        yield info
+
+
+def _buckets(values: tuple[float, ...], offset: int) -> tuple[list[tuple[str, float]], float]:
+    """What prometheus_client wants of a histogram: cumulated counts by upper end, and the sum."""
+    end = offset + len(BOUNDS) + 1
+    ends = [*map(str, BOUNDS), "+Inf"]
+    return list(zip(ends, accumulate(values[offset:end]), strict=True)), values[end]
 
 
 def exposition(board: Scoreboard) -> bytes:
@@ -164,6 +309,15 @@ def exposition(board: Scoreboard) -> bytes:
     registry = CollectorRegistry()
     registry.register(_Collector(board))
     return generate_latest(registry)
+
+
+def resident_bytes() -> int:
+    """Memory that this process has in use; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * mmap.PAGESIZE
+    except OSError:
+        return 0
 
 
 def _now_ms() -> int:

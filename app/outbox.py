@@ -37,9 +37,9 @@ class Owner(Protocol):
 
 
 class OutboxPool:
-    """What all outboxes of a worker share: the limits, and the list of those with replies to flush."""
+    """What all outboxes of a worker share: the limits, those with replies to flush, those that are behind."""
 
-    __slots__ = ("_late", "_loop", "cut", "deadlines", "limits")
+    __slots__ = ("_late", "_loop", "behind", "cut", "deadlines", "limits")
 
     def __init__(self, loop: AbstractEventLoop, deadlines: Deadlines, limits: OutboxLimits) -> None:
         self._loop = loop
@@ -47,6 +47,7 @@ class OutboxPool:
         self.deadlines = deadlines
         self.limits = limits
         self.cut = 0
+        self.behind: set[Outbox] = set()
 
     def flush_later(self, outbox: Outbox) -> None:
         """Flush this outbox after the current turn of the loop."""
@@ -136,12 +137,14 @@ class Outbox:
         """The transport holds more than the soft limit."""
         if not self.closed:
             self._behind = True
+            self._pool.behind.add(self)
             self._mark = self._transport.get_write_buffer_size()
             self._pool.deadlines.set(self, "slow", self._pool.limits.grace_seconds, self._judge)
 
     def resume(self) -> None:
         """The transport has caught up."""
         self._behind = self.closed
+        self._pool.behind.discard(self)
         self._pool.deadlines.clear(self, "slow")
         self._wake()
 
@@ -149,6 +152,7 @@ class Outbox:
         """Accept nothing more. What was written already may still leave."""
         self.closed = self._behind = True
         self._late = None
+        self._pool.behind.discard(self)
         self._pool.deadlines.clear(self, "slow")
         self._wake()
 

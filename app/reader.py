@@ -64,6 +64,10 @@ class Reader:
             room.catch_up(reached, page.events)
             self._write(room, page.events)
             room.settled = reached.seq >= page.top.seq
+            if page.events:
+                self._counters.gaps_healed += 1
+            else:
+                self._counters.gaps_none += 1
             return
         page = await self._broker.latest(room.name, RESYNC_PAGE)
         _log.warning("events lost", room=room.name, had=position.seq, log=page.top.seq, oldest=page.oldest)

@@ -26,6 +26,7 @@ from app.backplane.link import Address
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
 from app.backplane.subscriber import Message, Subscriber
+from app.canary import Canary
 from app.commands import Commands, Promises
 from app.config import Settings
 from app.connection import Connection, Connections
@@ -34,7 +35,7 @@ from app.endpoint import Protocol, prepare
 from app.errors import ParleyError
 from app.feed import FeedClient
 from app.hub import Hub
-from app.lifecycle import Canary, Lifecycle
+from app.lifecycle import Lifecycle
 from app.metrics import Counters, Scoreboard
 from app.outbox import OutboxLimits, OutboxPool
 from app.reader import Reader
@@ -88,7 +89,7 @@ class Worker:
         self.relay = Relay(self.hub, reader, self.broker, self.counters)
         self.subscriber.on_messages = self._publications
         self.subscriber.on_again = self.relay.subscribed_again
-        self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber)
+        self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
         self.commands = Commands(
             self.hub, self.broker, Guests(secret), self.tasks, self.deadlines, self.counters, self._promises()
         )
@@ -120,8 +121,9 @@ class Worker:
 
     def _publications(self, messages: list[Message]) -> None:
         self.relay.deliver(messages)
-        if any(channel == self.canary.channel for channel, _ in messages):
-            self.canary.hear()
+        for channel, data in messages:
+            if channel == self.canary.channel:
+                self.canary.hear(data)
 
     def _new_feed(self, connection: Connection, room: str) -> FeedClient:
         client = FeedClient(connection, room, self.hub, self.broker)

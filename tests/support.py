@@ -139,10 +139,12 @@ class Server:
         """The body of /health."""
         return dict(json.loads(self.get("/health")[1]))
 
-    def metric(self, name: str) -> float:
-        """The sum of a metric over all workers."""
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric over all workers, or of its series with these labels."""
         lines = self.get("/metrics")[1].decode().splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith((name + "{", name + " ")))
+        lines = [line for line in lines if line.startswith((name + "{", name + " "))]
+        lines = [line for line in lines if all(f'{key}="{value}"' in line for key, value in labels.items())]
+        return sum(float(line.split()[-1]) for line in lines)
 
     def logged(self) -> list[dict[str, Any]]:
         """All lines of the log."""

@@ -47,7 +47,7 @@ class RedisBroker:
         if not self._pipeline.up:
             raise Unavailable("Redis cannot be reached; nothing was stored")
         if self.unconfirmed >= UNCONFIRMED_MAX:
-            raise Unavailable("too many changes wait for Redis; nothing was stored")
+            raise Unavailable("too many changes wait for Redis; nothing was stored", limit="unconfirmed")
         self.unconfirmed += 1
         queued = self._queued.get(room)
         if queued is not None:

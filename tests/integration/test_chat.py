@@ -250,7 +250,7 @@ async def test_many_who_resume_at_once_share_the_reads(server: Callable[..., Ser
         await peer.close()
 
     await asyncio.gather(*(resume() for _ in range(100)))
-    await until_async(lambda: here.metric("parley_recoveries_total") == 100, "all are counted")
+    await until_async(lambda: here.metric("parley_resumes_total", result="recovered") == 100, "all are counted")
     assert here.metric("parley_log_reaches_back_total") <= 5
     await ada.close()
 

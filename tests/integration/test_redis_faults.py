@@ -85,7 +85,7 @@ async def test_a_cut_subscription_is_healed_from_the_log(
             await asyncio.to_thread(own_valkey.command, "CLIENT", "KILL", "TYPE", "pubsub")
         await _until_sent(ada, room, f"c{number}")
     assert [(await bob.push("message"))["seq"] for _ in range(300)] == list(range(1, 301))
-    assert here.metric("parley_resyncs_total") == 0
+    assert here.metric("parley_gaps_total", repair="resync") == 0
     await ada.close()
     await bob.close()
 

@@ -219,7 +219,7 @@ async def test_a_resume_gives_exactly_what_follows(worker: Worker, behind: int) 
     assert [event["seq"] for event in resumed["messages"]] == list(range(301 - behind, 301))
     await ada.ask("send", room="lobby", cid="next", text="x")
     assert bob.seqs == [301]
-    assert worker.counters.recoveries == 1
+    assert worker.counters.resumes_recovered == 1
 
 
 @pytest.mark.parametrize(
@@ -405,6 +405,7 @@ async def test_a_text_has_1_to_so_many_characters(worker: Worker, text: str, cod
     ada = await worker.visitor()
     await ada.ask("join", room="lobby")
     assert (await ada.ask("send", room="lobby", cid="c", text=text))["code"] == code
+    assert worker.counters.limit_text_chars == (code == "too_large")
     assert (await ada.ask("send", room="lobby", cid="c", text="\U0001f600" * 100))["seq"] == 1
 
 
@@ -418,6 +419,8 @@ async def test_unacknowledged_sends_are_bounded(worker: Worker) -> None:
     assert {(reply["code"], reply["temporary"]) for reply in replies[PROMISES.unacked :]} == {("rate_limited", True)}
     assert (await ada.ask("send", room="lobby", cid="next", text="x"))["seq"] == PROMISES.unacked + 1
     assert ada.member.unacked == 0
+    assert worker.counters.limit_unacked == 5
+    assert sum(worker.counters.send_to_ack_seconds.counts) == PROMISES.unacked + 1
 
 
 async def test_a_send_that_redis_does_not_take_is_refused_for_now(worker: Worker) -> None:

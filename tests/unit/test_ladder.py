@@ -21,7 +21,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pipeline"),
     ("backplane.subscriber", "backplane.redis_broker", "backplane.assess"),
     ("reader", "hub", "relay", "joining", "commands", "feed"),
-    ("endpoint", "api", "lifecycle", "embedded"),
+    ("endpoint", "api", "canary", "lifecycle", "embedded"),
     ("server", "supervisor", "client/", "traffic/", "verify/", "cli"),
 )
 PLACES = {name: number for number, name in enumerate(name for level in LADDER for name in level)}

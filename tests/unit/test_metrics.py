@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import DECLARED, Counters, Scoreboard, WorkerState, exposition
+from app.metrics import (
+    DECLARED,
+    REPLICA,
+    STALE_SECONDS,
+    Counters,
+    Kind,
+    Scoreboard,
+    WorkerState,
+    exposition,
+    resident_bytes,
+)
 from tests.support import ROOT
 
 
@@ -39,16 +52,28 @@ def samples(board: Scoreboard, name: str) -> dict[str, float]:
 
 def test_every_declared_metric_is_a_counter_attribute_and_starts_at_zero() -> None:
     """The table and the slots are one list."""
-    assert Counters().values() == [0] * len(DECLARED)
-    assert len({declared.name for declared in DECLARED}) == len(DECLARED)
+    assert set(Counters().values()) == {0}
+    assert len({(declared.name, *declared.labels.values()) for declared in DECLARED}) == len(DECLARED)
     with pytest.raises(AttributeError):
         Counters().undeclared = 1  # type: ignore[attr-defined]
 
 
 def test_names_follow_the_rules_of_prometheus() -> None:
-    """Counters end in _total, gauges do not."""
+    """Counters end in _total, others do not; units are seconds and bytes; labels are few and known beforehand."""
     for declared in DECLARED:
-        assert declared.name.endswith("_total") == (declared.kind.__name__ == "CounterMetricFamily"), declared.name
+        assert re.fullmatch(r"parley_[a-z_]+", declared.name)
+        assert declared.name.endswith("_total") == (declared.kind is Kind.COUNTER), declared.name
+        assert declared.name.endswith("_seconds") or declared.kind is not Kind.HISTOGRAM, declared.name
+        assert not re.search(r"milli|_ms\b|_us\b|kilo|minutes", declared.name), declared.name
+        assert declared.help.endswith("."), declared.name
+    assert {label for declared in DECLARED for label in declared.labels} == {"limit", "repair", "result"}
+
+
+def test_series_of_one_metric_agree() -> None:
+    """Same type, same help, same labels."""
+    for name in {declared.name for declared in DECLARED}:
+        alike = [declared for declared in DECLARED if declared.name == name]
+        assert len({(one.kind, one.help, tuple(one.labels)) for one in alike}) == 1, name
 
 
 def test_a_fresh_board_has_no_workers(board: Scoreboard) -> None:
@@ -109,5 +134,59 @@ def test_every_declared_metric_is_exported(board: Scoreboard) -> None:
     board.write(0, WorkerState.READY, Counters())
     families = list(text_string_to_metric_families(exposition(board).decode()))
     exported = {one.name for family in families for one in family.samples}
-    assert {f"parley_{declared.name}" for declared in DECLARED} <= exported
-    assert {declared.help for declared in DECLARED} <= {family.documentation for family in families}
+    plain = {one.name for one in DECLARED if one.kind is not Kind.HISTOGRAM}
+    histograms = {one.name for one in DECLARED if one.kind is Kind.HISTOGRAM}
+    suffixed = {name + suffix for name in histograms for suffix in ("_bucket", "_count", "_sum")}
+    assert exported == plain | suffixed | set(REPLICA)
+    assert {*(one.help for one in DECLARED), *REPLICA.values()} == {family.documentation for family in families}
+
+
+def test_a_histogram_counts_in_buckets_that_include_their_end(board: Scoreboard) -> None:
+    """As Prometheus wants it: cumulated, the last one all, with the sum in seconds."""
+    counters = Counters()
+    for seconds, times in ((0.0, 1), (0.005, 2), (0.0051, 3), (3600.0, 1)):
+        counters.delivery_seconds.observe(seconds, times)
+    board.write(0, WorkerState.READY, counters)
+    families = text_string_to_metric_families(exposition(board).decode())
+    (family,) = [one for one in families if one.name == "parley_delivery_seconds"]
+    buckets = {one.labels["le"]: one.value for one in family.samples if one.name.endswith("_bucket")}
+    assert [buckets[end] for end in ("0.0005", "0.0025", "0.005", "0.01", "10.0", "+Inf")] == [1, 1, 3, 6, 6, 7]
+    assert samples(board, "parley_delivery_seconds_count") == {"0": 7}
+    assert samples(board, "parley_delivery_seconds_sum") == {"0": pytest.approx(3600.0253)}
+
+
+def test_series_of_one_metric_differ_by_their_label(board: Scoreboard) -> None:
+    """A limit that was hit is counted under its name."""
+    counters = Counters()
+    counters.hit("unacked")
+    counters.hit("unacked")
+    board.write(0, WorkerState.READY, counters)
+    families = text_string_to_metric_families(exposition(board).decode())
+    (family,) = [one for one in families if one.name == "parley_limits_hit"]
+    found = {one.labels["limit"]: one.value for one in family.samples}
+    assert found["unacked"] == 2
+    assert sum(found.values()) == 2
+    with pytest.raises(AttributeError):
+        counters.hit("nothing")
+
+
+def test_a_worker_that_stopped_writing_is_not_alive(board: Scoreboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen, it keeps its slot but serves nobody."""
+    board.write(0, WorkerState.READY, Counters())
+    assert board.alive() == 1
+    later = time.time_ns() + int((STALE_SECONDS + 1) * 1e9)
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    assert board.alive() == 0
+
+
+def test_a_worker_that_drains_is_counted_as_such(board: Scoreboard) -> None:
+    """So that a stop shows as one, and not as a loss."""
+    board.write(1, WorkerState.DRAINING, Counters())
+    assert samples(board, "parley_workers_draining") == {"": 1}
+    assert samples(board, "parley_workers_alive") == {"": 0}
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell")
+def test_the_memory_in_use_is_told() -> None:
+    """In bytes: that of an interpreter at least, less than the machine has."""
+    assert 5e6 < resident_bytes() < 1e12

@@ -126,8 +126,10 @@ def test_a_peer_that_catches_up_has_a_clean_record(bench: Bench) -> None:
     """Being slow again later starts a new grace time."""
     bench.one.transport.deaf = True
     bench.one.outbox.write(bytes(101))
+    assert bench.pool.behind == {bench.one.outbox}
     bench.later(1.9)
     bench.one.transport.take()
+    assert bench.pool.behind == set()
     assert len(bench.deadlines) == 0
     bench.one.transport.deaf = True
     bench.one.outbox.write(bytes(101))

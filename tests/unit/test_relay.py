@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +13,7 @@ from app import relay as module
 from app.backplane import keys
 from app.errors import Unavailable
 from tests.fakes.broker import MemoryBroker
-from tests.fakes.log import publication
+from tests.fakes.log import TS, publication
 from tests.fakes.sent import Sent, running
 from tests.fakes.wire import BINARY, TEXT, parse
 from tests.fakes.worker import Worker
@@ -84,6 +85,22 @@ async def test_all_events_of_a_room_in_one_read_are_one_write(worker: Worker) ->
         assert client.seqs == [1, 2, 3, 4]
     assert there.seqs == [1]
     assert worker.counters.deliveries == 3 * 4 + 1
+
+
+async def test_the_time_from_redis_to_the_members_is_counted_by_redis_clock(worker: Worker) -> None:
+    """Once for each event, however many members it has; a clock that is ahead makes no negative times."""
+    epoch = (await worker.hub.enter("lobby")).at.epoch
+    for _ in range(5):
+        await member_of(worker)
+    delivery = worker.counters.delivery_seconds
+    worker.counters.redis_clock_offset_seconds = TS / 1000 + 3.0 - time.time()
+    worker.relay.deliver([(CHANNEL, publication(1, 2, epoch)), (CHANNEL, publication(3, 3, epoch))])
+    assert (worker.counters.events, sum(delivery.counts)) == (3, 3)
+    assert delivery.sum == pytest.approx(9.0, abs=3.0)
+    worker.counters.redis_clock_offset_seconds = -time.time()
+    worker.relay.deliver([(CHANNEL, publication(4, 4, epoch)), (CHANNEL, publication(1, 1, epoch))])
+    assert sum(delivery.counts) == 4
+    assert delivery.counts[0] == 1
 
 
 async def test_a_publication_heard_twice_is_delivered_once(worker: Worker) -> None:

@@ -1,0 +1,84 @@
+"""What whoever runs a server sees of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.metrics import DECLARED, REPLICA
+from tests.support import Peer, Server, until_async
+
+
+async def test_a_conversation_shows_in_the_metrics(server: Callable[..., Server], room: str) -> None:
+    """Who is there, what they said, how long that took; of every worker, and nothing about rooms or people."""
+    here = server(workers=2)
+    peers = [await Peer.open(here.ws, f"Ada {number}") for number in range(4)]
+    joined = [await peer.ask("join", room=room) for peer in peers]
+    for number in range(10):
+        assert (await peers[0].ask("send", room=room, cid=f"c{number}", text="hello"))["type"] == "ack"
+    for peer in peers:
+        await peer.texts(10)
+    refused = await peers[0].ask("send", room=room, cid="long", text="x" * 5000)
+    assert refused["code"] == "too_large"
+    since = {key: joined[0][key] for key in ("epoch", "seq", "mid")}
+    late = await Peer.open(here.ws, "Bob")
+    assert (await late.ask("join", room=room, since=since))["recovered"] is True
+
+    await until_async(lambda: here.metric("parley_connections") == 5, "all are counted")
+    await until_async(lambda: here.metric("parley_deliveries_total") == 40, "all deliveries are counted")
+    assert here.metric("parley_joins_total") == 5
+    assert here.metric("parley_resumes_total", result="recovered") == 1
+    assert here.metric("parley_sends_total") == here.metric("parley_acks_total") == 10
+    assert here.metric("parley_limits_hit_total", limit="text_chars") == 1
+    assert here.metric("parley_limits_hit_total") == 1
+    assert here.metric("parley_send_to_ack_seconds_count") == 10
+    assert 0 < here.metric("parley_send_to_ack_seconds_sum") < 10 * 5
+    workers_in_room = len({peer.welcome["node"] for peer in peers})
+    assert here.metric("parley_delivery_seconds_count") == 10 * workers_in_room
+    assert 0 <= here.metric("parley_delivery_seconds_sum") < 10 * workers_in_room * 5
+    await until_async(lambda: here.metric("parley_canary_round_trip_seconds_count") >= 4, "the canaries sing")
+    await until_async(lambda: here.metric("parley_loop_lag_seconds_count") >= 8, "the loops are watched")
+    assert abs(here.metric("parley_redis_clock_offset_seconds")) < 2
+    assert here.metric("parley_redis_up") == here.metric("parley_workers_alive") == 2
+    assert here.metric("parley_cpu_seconds_total") > 0
+    assert here.metric("parley_open_files_max") >= 2 * 256
+
+    text = here.get("/metrics")[1].decode()
+    exported = {family.name for family in text_string_to_metric_families(text)}
+    assert exported == {declared.name.removesuffix("_total") for declared in DECLARED} | set(REPLICA)
+    for private in (room, "Ada", "Bob", "hello", peers[0].welcome["user"], peers[0].welcome["conn"]):
+        assert private not in text
+    for peer in (*peers, late):
+        await peer.close()
+
+
+async def test_a_frozen_worker_is_not_alive_and_a_dead_ones_values_are_gone(server: Callable[..., Server]) -> None:
+    """Frozen: expected but not alive. Dead: its series end, and begin anew with the next worker."""
+    here = server(workers=2)
+    peers = [await Peer.open(here.ws)]
+    while len({peer.welcome["node"] for peer in peers}) < 2 and len(peers) < 200:
+        peers.append(await Peer.open(here.ws))
+    victim = int(peers[0].welcome["node"].rpartition(".")[2])
+    members = len(peers) - 1
+    await until_async(lambda: here.metric("parley_connections") == len(peers), "all are counted")
+    pid = here.health()["workers"]["each"][victim]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    await until_async(lambda: _asked(here, "parley_workers_alive") == 1, "the frozen worker is seen")
+    assert here.metric("parley_workers_expected") == 2
+    os.kill(pid, signal.SIGKILL)
+    await until_async(lambda: _asked(here, "parley_workers_alive") == 2, "the worker is back")
+    await until_async(lambda: here.metric("parley_connections") == len(peers) - members, "its members are gone")
+    assert here.metric("parley_connects_total", worker=str(victim)) == 0
+    for peer in peers:
+        await peer.close()
+
+
+def _asked(here: Server, name: str) -> float | None:
+    """A metric, or None where the connection went to the frozen worker or died with it."""
+    try:
+        return here.metric(name)
+    except OSError:
+        return None
