@@ -1,6 +1,6 @@
 """The client: stays connected, stays in its rooms, and brings its changes to the server.
 
-Owns the rooms, the reconnecting, and every change until it is acknowledged or given up.
+Owns the reconnecting; its rooms and its outbox own the rest.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Callable, Sequence
-from typing import Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import structlog
 
@@ -17,16 +17,23 @@ from app.client import backoff
 from app.client.errors import Closed, Refused
 from app.client.link import Done, Link, Message, Tuning
 from app.client.outbox import Ack, Outbox
-from app.client.room import Gap, Room, Verdict, is_event
+from app.client.room import Room, is_event
+from app.client.rooms import Rooms
 from app.protocol.codes import CloseCode
 
 Callback = Callable[[str, Message], None]
+
+TYPING_SECONDS = 3.0
+"""A client that types says so at most this often."""
 
 _log = structlog.get_logger(component="client")
 
 
 class Client:
     """One participant. `async with Client(...)`, or `start` and `close`.
+
+    It comes as a guest by `name`, as the same guest again by `guest` (a welcome's token), or signed in by `token`: a
+    JWT, or a function that gives a valid one for each connection. `session` names the sender over restarts.
 
     `on(kind, detail)` is told, synchronously and in order, what happens; an exception it raises is logged. Kinds:
 
@@ -39,7 +46,15 @@ class Client:
         hole      an event before which others are missing: dropped; the client reconnects and resumes
         refused   {room, error}: the room cannot be joined and is not tried again
         state     {state, code}: connecting, online, waiting or offline; `code` is the last close code
-        welcome, going-away and every other push: the server's message, under its own type
+        welcome, going-away, presence, typing, read, mentioned, direct and every other push: the server's message
+
+    Attributes:
+        user, name, node: of the last welcome; `node` names the worker that serves this connection.
+        limits: what the server allows, as the welcome says it.
+        state: connecting, online, waiting or offline.
+        retry_at: while waiting, when the next connection is tried, on the event loop's clock.
+        latency_ms: the round trip that `ping` measured last, None before.
+        refusal: why the server does not let this client in, if so.
     """
 
     def __init__(
@@ -49,6 +64,7 @@ class Client:
         name: str = "",
         session: str = "",
         guest: str = "",
+        token: str | Callable[[], str] = "",
         on: Callback | None = None,
         tuning: Tuning | None = None,
     ) -> None:
@@ -56,12 +72,18 @@ class Client:
         self.name = name
         self.session = session or secrets.token_hex(8)
         self.guest = guest
-        self.user = ""
+        self.user = self.node = ""
+        self.limits: Mapping[str, int] = {}
         self.state = "offline"
+        self.code = 0
+        self.retry_at = 0.0
+        self.latency_ms: float | None = None
+        self.refusal: Refused | None = None
+        self._token = token
         self._on = on
         self._tuning = tuning or Tuning()
-        self._rooms: dict[str, _Joined] = {}
         self._outbox = Outbox(self._tuning, self._request)
+        self._rooms = Rooms(self._outbox, self._tuning.rows_max, self._tell)
         self._link: Link | None = None
         self._welcomed = False
         self._leave_at = 0.0
@@ -69,7 +91,6 @@ class Client:
         self._online_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] | None = None
-        self.code = 0
 
     # Coming and going
 
@@ -108,8 +129,13 @@ class Client:
 
     @property
     def rooms(self) -> dict[str, Room]:
-        """The rooms this client is in or wants to be in."""
-        return {name: joined.room for name, joined in self._rooms.items()}
+        """The rooms this client is in or wants to be in, with what is known of them."""
+        return {name: joined.room for name, joined in self._rooms.by_name.items()}
+
+    @property
+    def pending(self) -> int:
+        """How many changes are not acknowledged yet."""
+        return self._outbox.pending
 
     async def join(self, name: str, limit: int = 50) -> Message:
         """Enter a room and stay in it over reconnects; returns its first `joined`.
@@ -119,42 +145,99 @@ class Client:
         """
         if self._task is None:
             raise Closed("the client is closed")
-        joined = self._rooms.get(name)
-        if joined is None:
-            joined = self._rooms[name] = _Joined(name, limit)
-            self._outbox.open(name)
-            if self._welcomed:
-                self._join(joined)
-        return await asyncio.shield(joined.first)
+        return await asyncio.shield(self._rooms.enter(name, limit).first)
 
     async def leave(self, name: str) -> None:
         """Leave a room; what waits to be sent there is given up."""
-        joined = self._rooms.pop(name, None)
-        if joined is None:
-            return
-        await self._outbox.shut(name)
-        if self._welcomed:
+        if await self._rooms.leave(name) and self._welcomed:
             await self._request("leave", {"room": name})
+
+    async def direct(self, user: str) -> Message:
+        """The room that this user and another one have for themselves: `{room, with}`, to be joined like any."""
+        return await self._request("direct", {"user": user})
+
+    async def list(self, limit: int = 50) -> Message:
+        """The rooms there are, newest activity first, and one's own direct rooms: `{rooms, direct}`."""
+        return await self._request("rooms", {"limit": limit})
+
+    # Changes: each is one event, stored once, in the order of the calls of its room
 
     async def send(self, room: str, text: str, cid: str | None = None) -> Ack:
         """Send a text to a joined room; returns once it is stored, however often that takes trying.
 
-        A temporary error or a lost connection is tried again with the same cid. Sends of one room are stored in the
+        A temporary error or a lost connection is tried again with the same cid. Changes of one room are stored in the
         order of the calls. If the caller is cancelled, the change is not tried again, but may be stored already.
 
         Raises:
             Refused: for good, or the room is not joined. Unconfirmed, Closed, OutboxFull: see app.client.errors.
         """
-        if room not in self._rooms:
+        return await self._change("send", room, cid, text=text)
+
+    async def edit(self, room: str, seq: int, text: str, cid: str | None = None) -> Ack:
+        """Give one's own message another text; like `send`."""
+        return await self._change("edit", room, cid, seq=seq, text=text)
+
+    async def delete(self, room: str, seq: int, cid: str | None = None) -> Ack:
+        """Delete one's own message, its text for good; like `send`."""
+        return await self._change("delete", room, cid, seq=seq)
+
+    async def react(self, room: str, seq: int, emoji: str, on: bool = True, cid: str | None = None) -> Ack:
+        """Put an emoji to a message, or take it away; like `send`."""
+        return await self._change("react", room, cid, seq=seq, emoji=emoji, on=on)
+
+    async def topic(self, room: str, topic: str, cid: str | None = None) -> Ack:
+        """Give a room a topic, or none by an empty one; like `send`."""
+        return await self._change("topic", room, cid, topic=topic)
+
+    async def _change(self, type_: str, room: str, cid: str | None, **fields: Any) -> Ack:
+        joined = self._rooms.by_name.get(room)
+        if joined is None:
             raise Refused("not_joined", "join the room first")
-        return await self._outbox.send(room, text, cid or secrets.token_hex(8))
+        if type_ == "send":
+            joined.typed_at = float("-inf")  # a message ends the typing: the next key tells of it anew
+        return await self._outbox.change(type_, {"room": room, "cid": cid or secrets.token_hex(8), **fields})
+
+    # Requests: asked once, on this connection. Without one they raise a temporary Refused.
 
     async def history(
         self, room: str, *, before: int | None = None, after: int | None = None, limit: int = 50
     ) -> Message:
         """A page of history, before or after a seq: `{messages, more}`. Raises Refused, also when not connected."""
         bounds = {name: seq for name, seq in (("before", before), ("after", after)) if seq is not None}
-        return await self._request("history", {"room": room, "limit": limit, **bounds})
+        page = await self._request("history", {"room": room, "limit": limit, **bounds})
+        joined = self._rooms.by_name.get(room)
+        if joined is not None:
+            joined.room.timeline.older(page["messages"])
+        return page
+
+    async def read(self, room: str, seq: int) -> int:
+        """Mark a room as read up to a seq; returns where the mark is now. It only moves forward."""
+        reply = await self._request("read", {"room": room, "seq": seq})
+        self._rooms.note(reply)
+        return int(reply["seq"])
+
+    async def ping(self) -> float:
+        """Measure the round trip, in milliseconds."""
+        asked = asyncio.get_running_loop().time()
+        await self._request("ping", {})
+        self.latency_ms = 1000 * (asyncio.get_running_loop().time() - asked)
+        return self.latency_ms
+
+    def typing(self, room: str) -> None:
+        """Say that this user types there now. To be called with every key: it is said every TYPING_SECONDS at most."""
+        joined, now = self._rooms.by_name.get(room), asyncio.get_running_loop().time()
+        if self._link is None or joined is None or not joined.room.joined or now - joined.typed_at < TYPING_SECONDS:
+            return
+        joined.typed_at = now
+        self._link.say("typing", {"room": room})
+
+    async def _request(self, type_: str, body: Message) -> Message:
+        """Ask and wait for the reply. Raises Refused: the server's error, or a temporary one without connection."""
+        if self._link is None:
+            raise Refused("unavailable", "not connected", temporary=True)
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._link.ask(type_, body, _settle(answer))
+        return await answer
 
     # The connection
 
@@ -162,20 +245,19 @@ class Client:
         error: Refused | Closed = Closed("the client is closed")
         try:
             await self._reconnect()
-            error = Refused("closed", f"the server closed with {self.code}")
+            self.refusal = error = self.refusal or Refused("closed", f"the server closed with {self.code}")
         finally:
             self._become("offline")
             await self._outbox.close()
-            for future in [self._first, *(joined.first for joined in self._rooms.values())]:
-                if future is not None and not future.done():
-                    future.set_exception(error)
-                    future.exception()  # nobody has to ask
+            self._rooms.close(error)
+            if self._first is not None and not self._first.done():
+                self._first.set_exception(error)
+                self._first.exception()  # nobody has to ask
 
     async def _reconnect(self) -> None:
-        """One connection after another; returns after a close code that says to stay away."""
+        """One connection after another; returns after a refusal, or a close code that says to stay away."""
+        tuning, tries = self._tuning, 0
         loop = asyncio.get_running_loop()
-        tuning = self._tuning
-        tries = 0
         while True:
             self._leave_at = self._online_at = 0.0
             self._become("connecting")
@@ -186,45 +268,56 @@ class Client:
                 self._lost()
             now = loop.time()
             left_as_asked = self._leave_at and self.code == CloseCode.BYE
-            if not left_as_asked and not backoff.comes_back(self.code):
+            if self.refusal or (not left_as_asked and not backoff.comes_back(self.code)):
                 return
             if self._online_at and now - self._online_at >= tuning.stable_seconds:
                 tries = 0
-            self._become("waiting")
-            away, self._away_seconds = self._away_seconds, 0.0
-            await asyncio.sleep(away)
+            self.retry_at = now + self._away_seconds
+            self._away_seconds = 0.0
             if self._leave_at:
                 # Announced by the server: its delay stands for the first backoff.
-                await asyncio.sleep(self._leave_at - loop.time())
+                self.retry_at = max(self.retry_at, self._leave_at)
             else:
-                await asyncio.sleep(backoff.delay(tries, tuning.base_seconds, tuning.cap_seconds))
+                self.retry_at += backoff.delay(tries, tuning.base_seconds, tuning.cap_seconds)
                 tries += 1
+            self._become("waiting")
+            await asyncio.sleep(self.retry_at - loop.time())
 
     def _hello(self) -> None:
         assert self._link is not None
-        who = {key: value for key, value in (("name", self.name), ("guest", self.guest)) if value}
+        try:
+            token = self._token() if callable(self._token) else self._token
+        except Exception:
+            _log.exception("no token for this connection")
+            self._link.cut()
+            return
+        mine = {"token": token} if token else {"name": self.name, "guest": self.guest}
+        who = {key: value for key, value in mine.items() if value}
         self._link.ask("hello", {**who, "session": self.session}, self._greeted)
 
     def _greeted(self, reply: Message | Refused) -> None:
+        if self._link is None:
+            return
         if isinstance(reply, Refused):
-            return  # the server closes, with the code that says what to do
-        assert self._link is not None
-        self.user, self.name, self.guest = reply["user"], reply["name"], reply.get("guest") or self.guest
+            if not reply.temporary and reply.code != "expired":
+                self.refusal = reply
+            self._link.cut()
+            return
+        self.user, self.name, self.node = reply["user"], reply["name"], reply.get("node", "")
+        self.guest = reply.get("guest") or self.guest
+        self.limits = reply.get("limits", {})
         self._welcomed = True
         self._online_at = asyncio.get_running_loop().time()
         self._link.established(reply["ping"])
         self._tell("welcome", reply)
         self._become("online")
-        for joined in self._rooms.values():
-            self._join(joined)
+        self._rooms.online(self._link)
         if self._first is not None and not self._first.done():
             self._first.set_result(None)
 
     def _lost(self) -> None:
         self._link, self._welcomed = None, False
-        for name, joined in self._rooms.items():
-            joined.room.joined = False
-            self._outbox.hold(name)
+        self._rooms.lost()
 
     def _become(self, state: str) -> None:
         self.state = state
@@ -238,48 +331,21 @@ class Client:
         except Exception:
             _log.exception("the callback failed", kind=kind)
 
-    # What arrives
-
     def _receive(self, message: Message) -> None:
         if is_event(message):
-            joined = self._rooms.get(message.get("room", ""))
-            if joined is not None:
-                self._event(joined.room, message)
+            if not self._rooms.receive(message):
+                # The server promises that there is none. Should there be one, resuming at the position closes it.
+                self.cut()
             return
         match message.get("type"):
             case "resync":
-                self._resync(message)
+                self._rooms.resync(message)
             case "going-away":
                 self._tell("going-away", message)
                 self._go_in(max(0.0, float(message["after"])))
             case str(other):
+                self._rooms.note(message)
                 self._tell(other, message)
-
-    def _event(self, room: Room, event: Message) -> None:
-        match room.receive(event):
-            case Verdict.DELIVER:
-                self._tell("event", event)
-            case Verdict.REPEAT:
-                self._tell("repeat", event)
-            case Verdict.HOLE:
-                # The server promises that there is none. Should there be one, resuming at the position closes it.
-                self._tell("hole", event)
-                room.joined = False
-                self.cut()
-
-    def _resync(self, push: Message) -> None:
-        joined = self._rooms.get(push["room"])
-        if joined is not None and joined.room.joined:
-            events, gap = joined.room.catch_up(push, push["lost"] is not True)
-            self._tell("resync", push)
-            self._hand_on(joined.room, events, gap)
-
-    def _hand_on(self, room: Room, events: list[Message], gap: Gap | None) -> None:
-        if gap is not None:
-            detail = {"after": gap.after, "upto": gap.upto, "epoch_changed": gap.epoch_changed}
-            self._tell("gap", {"room": room.name, **detail})
-        for event in events:
-            self._tell("event", event)
 
     def _go_in(self, seconds: float) -> None:
         """The server goes away then: leave it at that moment, neither sooner nor later."""
@@ -287,72 +353,6 @@ class Client:
         self._leave_at = loop.time() + seconds
         if self._link is not None:
             loop.call_later(seconds, self._link.leave)
-
-    # Joining
-
-    def _join(self, joined: _Joined) -> None:
-        link, position = self._link, joined.room.position
-        if link is None:
-            return
-        since = None if position is None else position._asdict()
-        body: Message = {"room": joined.room.name, "limit": joined.limit}
-
-        def done(reply: Message | Refused) -> None:
-            if self._rooms.get(joined.room.name) is joined and self._link is link:
-                if isinstance(reply, Refused):
-                    self._not_joined(joined, reply)
-                else:
-                    self._joined(joined, {**reply, "since": since})
-
-        link.ask("join", body if since is None else {**body, "since": since}, done)
-
-    def _joined(self, joined: _Joined, reply: Message) -> None:
-        room, fresh = joined.room, joined.room.position is None
-        events, gap = room.catch_up(reply, reply["recovered"] is True)
-        room.joined = True
-        self._tell("joined", reply)
-        if not fresh:
-            self._hand_on(room, events, gap)
-        if not joined.first.done():
-            joined.first.set_result(reply)
-        self._outbox.release(room.name)
-
-    def _not_joined(self, joined: _Joined, error: Refused) -> None:
-        if error.temporary:
-            wait = (error.retry or 0.5) * random.uniform(0.5, 1.5)
-            link = self._link
-
-            def again() -> None:
-                if self._link is link and self._rooms.get(joined.room.name) is joined:
-                    self._join(joined)
-
-            asyncio.get_running_loop().call_later(wait, again)
-            return
-        del self._rooms[joined.room.name]
-        self._outbox.abandon(joined.room.name, error)
-        if not joined.first.done():
-            joined.first.set_exception(error)
-            joined.first.exception()
-        self._tell("refused", {"room": joined.room.name, "error": error})
-
-    # Requests
-
-    async def _request(self, type_: str, body: Message) -> Message:
-        """Ask and wait for the reply. Raises Refused: the server's error, or a temporary one without connection."""
-        if self._link is None:
-            raise Refused("unavailable", "not connected", temporary=True)
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._link.ask(type_, body, _settle(answer))
-        return await answer
-
-
-class _Joined:
-    """A room this client wants to be in, and who waits for that."""
-
-    def __init__(self, name: str, limit: int) -> None:
-        self.room = Room(name)
-        self.limit = limit
-        self.first: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
 
 def _settle(answer: asyncio.Future[Message]) -> Done:

@@ -44,6 +44,7 @@ class Tuning:
         resend_seconds: a change is sent again for so long after its first try; the server remembers a cid for 600.
         in_flight: changes per room sent before the first is acknowledged. Above 1 the sender's order may change.
         pending_max: changes that may wait for their acknowledgement, in all rooms together.
+        rows_max: newest messages of each room kept as they read now; 0 where nobody looks at them.
     """
 
     base_seconds: float = 0.5
@@ -55,6 +56,7 @@ class Tuning:
     resend_seconds: float = 540.0
     in_flight: int = 1
     pending_max: int = 1000
+    rows_max: int = 500
 
 
 class Link:
@@ -120,6 +122,11 @@ class Link:
         timer = self._loop.call_later(seconds or self._tuning.reply_seconds, self._too_late, number)
         self._open[number] = (done, timer)
         self._post(json.dumps({"type": type_, "id": number, **body}, ensure_ascii=False))
+
+    def say(self, type_: str, body: Message) -> None:
+        """Send what has no reply; dropped where the connection does not keep up."""
+        if self._socket is not None and len(self._out) < REQUESTS_MAX:
+            self._post(json.dumps({"type": type_, **body}, ensure_ascii=False))
 
     def established(self, ping_seconds: float) -> None:
         """The server has welcomed this connection and says something at least that often."""

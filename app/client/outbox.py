@@ -29,8 +29,9 @@ class Ack(NamedTuple):
 
 
 class _Change:
-    def __init__(self, room: str, text: str, cid: str) -> None:
-        self.body: Message = {"room": room, "cid": cid, "text": text}
+    def __init__(self, type_: str, body: Message) -> None:
+        self.type = type_
+        self.body = body
         self.tried_at = 0.0
         self.result: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
 
@@ -57,13 +58,15 @@ class _Lane:
 
 
 class Outbox:
-    """All lanes. `request(type, body)` returns the reply or raises Refused, temporary without connection."""
+    """All lanes; `pending` changes are in them. `request(type, body)` returns the reply or raises Refused, temporary
+    without connection.
+    """
 
     def __init__(self, tuning: Tuning, request: Callable[[str, Message], Awaitable[Message]]) -> None:
         self._tuning = tuning
         self._request = request
         self._lanes: dict[str, _Lane] = {}
-        self._pending = 0
+        self.pending = 0
 
     # Rooms
 
@@ -108,22 +111,22 @@ class Outbox:
 
     # Changes
 
-    async def send(self, room: str, text: str, cid: str) -> Ack:
-        """Queue a change and wait until it is acknowledged; see Client.send."""
-        if self._pending >= self._tuning.pending_max:
-            raise OutboxFull(f"{self._pending} changes wait for their acknowledgement")
-        lane = self._lanes.get(room)
+    async def change(self, type_: str, body: Message) -> Ack:
+        """Queue a change of `body["room"]` and wait until it is acknowledged; see Client.send."""
+        if self.pending >= self._tuning.pending_max:
+            raise OutboxFull(f"{self.pending} changes wait for their acknowledgement")
+        lane = self._lanes.get(body["room"])
         if lane is None:
             raise Closed("the client is closed")
-        change = _Change(room, text, cid)
-        self._pending += 1
+        change = _Change(type_, body)
+        self.pending += 1
         try:
             lane.changes.append(change)
             async with lane.wake:
                 lane.wake.notify()
             return await change.result
         finally:
-            self._pending -= 1
+            self.pending -= 1
 
     async def _carry(self, lane: _Lane) -> None:
         while True:
@@ -151,7 +154,7 @@ class Outbox:
                 raise Unconfirmed("not acknowledged for too long; it may or may not be stored")
             change.tried_at = change.tried_at or now
             try:
-                reply = await self._request("send", change.body)
+                reply = await self._request(change.type, change.body)
             except Refused as error:
                 if not error.temporary:
                     raise

@@ -1,4 +1,4 @@
-"""One room as the client sees it: its position, and the verdict on everything that arrives for it.
+"""One room as the client sees it: its position, the verdict on everything that arrives for it, and its present truth.
 
 Pure: no socket, no clock. The position names the last event that was handed on.
 """
@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from app.client.timeline import Timeline
 from app.events import Position
 
 Message = dict[str, Any]
 
 REMEMBERED = 512
 """Mids of the last events, to tell after a gap what was seen already: more than a page of history has."""
+PEOPLE_MAX = 1000
+"""Beyond so many the people of a room are counted but not named, whatever the server sends."""
 
 
 class Verdict(Enum):
@@ -36,16 +39,31 @@ class Gap:
 
 
 class Room:
-    """The pure part of a joined room."""
+    """The pure part of a joined room.
 
-    def __init__(self, name: str) -> None:
+    Attributes:
+        timeline: its newest messages as they read now.
+        topic: empty if it has none.
+        members: how many people are there; None if the server has not said.
+        people: their names by user; empty where there are too many to name.
+        typing: names by user of those who type now, this client's own user among them.
+        read: up to which seq this client's user has read; 0 without a mark.
+    """
+
+    def __init__(self, name: str, rows_max: int = 0) -> None:
         self.name = name
         self.position: Position | None = None
         self.joined = False
+        self.timeline = Timeline(rows_max)
+        self.topic = ""
+        self.members: int | None = None
+        self.people: dict[str, str] = {}
+        self.typing: dict[str, str] = {}
+        self.read = 0
         self._mids: dict[str, None] = {}
 
     def receive(self, event: Message) -> Verdict:
-        """Judge a live event; DELIVER advances the position past it.
+        """Judge a live event; DELIVER advances the position past it and folds it in.
 
         REPEAT was seen before, EARLY came before the room was joined, HOLE means events are missing before it.
         """
@@ -58,6 +76,7 @@ class Room:
             return Verdict.HOLE
         self.position = Position(self.position.epoch, seq, event["mid"])
         self._remember(event)
+        self._fold(event)
         return Verdict.DELIVER
 
     def catch_up(self, account: Message, proven: bool) -> tuple[list[Message], Gap | None]:
@@ -69,6 +88,14 @@ class Room:
         Returns:
             The events not seen before, and the hole before them. Without an earlier position nothing is missing.
         """
+        fresh, gap = self._compare(account, proven)
+        if gap is not None:
+            self.timeline.clear()
+        for event in account["messages"] if gap is not None else fresh:
+            self._fold(event)
+        return fresh, gap
+
+    def _compare(self, account: Message, proven: bool) -> tuple[list[Message], Gap | None]:
         before, messages = self.position, account["messages"]
         now = self.position = Position(account["epoch"], account["seq"], account["mid"])
         same_epoch = before is not None and before.epoch == now.epoch
@@ -86,10 +113,61 @@ class Room:
         upto = (fresh[0]["seq"] if fresh else now.seq + 1) - 1
         return fresh, Gap(before.seq, upto, not same_epoch)
 
+    # What is not part of the sequence
+
+    def enter(self, joined: Message) -> None:
+        """This connection is in: take from `joined` what the room is like now."""
+        self.joined = True
+        self.topic = joined.get("topic", "")
+        self.members = joined.get("members")
+        self.people = _names(joined.get("presence", ()))
+        self.typing = {}
+        self.read = max(self.read, joined.get("read", 0))
+
+    def exit(self) -> None:
+        """The connection is gone; who is there and who types is not known any more."""
+        self.joined = False
+        self.typing = {}
+
+    def note(self, push: Message) -> None:
+        """Take a push that is no event: `presence`, `typing` or `read`."""
+        match push["type"]:
+            case "presence":
+                self._presence(push)
+            case "typing":
+                self.typing = _names(push.get("users", ()))
+            case "read":
+                self.read = max(self.read, push["seq"])
+
+    def _presence(self, push: Message) -> None:
+        self.members = push.get("members", self.members)
+        if "joined" not in push and "left" not in push:
+            self.people = {}  # too many to be named
+            return
+        for user in push.get("left", ()):
+            self.people.pop(user, None)
+            self.typing.pop(user, None)
+        self.people |= _names(push.get("joined", ()))
+        if len(self.people) > PEOPLE_MAX:
+            self.people = {}
+
+    def _fold(self, event: Message) -> None:
+        self.timeline.apply(event)
+        match event["type"]:
+            case "message":
+                self.typing.pop(event["user"], None)
+            case "topic":
+                self.topic = event["topic"]
+
     def _remember(self, event: Message) -> None:
         self._mids[event["mid"]] = None
         if len(self._mids) > REMEMBERED:
             del self._mids[next(iter(self._mids))]
+
+
+def _names(people: Any) -> dict[str, str]:
+    names = {person["user"]: person["name"] for person in people}
+    return names if len(names) <= PEOPLE_MAX else {}
 
 
 def is_event(message: Message) -> bool:

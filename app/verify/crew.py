@@ -7,7 +7,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.client import Ack, Client, ClientError, Closed, Refused, Tuning
 from app.client.link import Message
@@ -37,8 +37,8 @@ WIDE = "\N{GRINNING FACE}"
 BURST_TEXT = 3900 * WIDE
 PAGE = 200
 WAITING_EACH = 50
-TUNING = Tuning(base_seconds=0.25, cap_seconds=2.0, connect_seconds=5.0, reply_seconds=8.0)
-BURST_TUNING = Tuning(base_seconds=0.25, cap_seconds=2.0, connect_seconds=5.0, reply_seconds=8.0, in_flight=32)
+TUNING = Tuning(base_seconds=0.25, cap_seconds=2.0, connect_seconds=5.0, reply_seconds=8.0, rows_max=0)
+BURST_TUNING = replace(TUNING, in_flight=32)
 
 
 class Participant:
