@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check bench lock clean venv runtime dev
+.PHONY: help run test lint types check bench docs lock clean venv runtime dev
 
 help: ## show this list
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -30,6 +30,9 @@ check: lint types test ## lint, types and test
 
 bench: dev ## measure, beside other servers (ARGS: options of the benchmark)
 	@$(BIN)/python -m bench $(ARGS)
+
+docs: dev ## write the reference pages of docs/ from the code
+	@$(BIN)/python -m docs.reference
 
 # The locks serve every supported Python and platform; versions move only as far as pyproject.toml allows.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -12,8 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+import structlog
+
 from app import __version__, log, verify
-from app.config import PREFIX, Settings, flag, load
+from app.config import PREFIX, Settings, flag, links, load
 from app.errors import StartError
 
 
@@ -55,6 +57,10 @@ def _serve(given: dict[str, str]) -> int:
     try:
         settings = load(given, os.environ)
         log.configure(settings.log_level, settings.log_format, node=settings.node_name)
+        if foreign := links(os.environ):
+            structlog.get_logger(component="cli").info(
+                "variables that name a service are no settings", left_out=sorted(foreign)
+            )
         asyncio.run(run(settings))
     except StartError as error:
         print(f"parley: {error}", file=sys.stderr)

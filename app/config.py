@@ -21,6 +21,10 @@ from app.log import LEVELS
 
 PREFIX = "PARLEY_"
 
+_LINK_NAME = re.compile(PREFIX + r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)\Z")
+_LINK_PORT = re.compile(PREFIX + r"(\w+_)?PORT\Z")
+_LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
+
 
 def _setting(default: Any, help_: str, low: float | None = None, high: float | None = None, **more: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": help_, "low": low, "high": high, **more})
@@ -79,19 +83,32 @@ def load(given: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     """
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     values: dict[str, Any] = {}
+    foreign = links(environment)
     for variable in environment:
-        if variable.startswith(PREFIX) and variable[len(PREFIX) :].lower() not in fields:
+        if variable.startswith(PREFIX) and variable not in foreign and variable[len(PREFIX) :].lower() not in fields:
             raise SettingError(variable, "no such setting")
     for name, field in fields.items():
         variable = PREFIX + name.upper()
         if name in given:
             values[name] = _typed(field, given[name], flag(name))
-        elif variable in environment:
+        elif variable in environment and variable not in foreign:
             values[name] = _typed(field, environment[variable], variable)
     settings = Settings(**values)
     if settings.slow_hard_bytes <= settings.slow_soft_bytes:
         raise SettingError(PREFIX + "SLOW_HARD_BYTES", "must be larger than PARLEY_SLOW_SOFT_BYTES")
     return settings
+
+
+def links(environment: Mapping[str, str]) -> set[str]:
+    """The variables by which Kubernetes and Docker tell where a service called parley, or parley-..., is.
+
+    They begin like settings and are none: PARLEY_SERVICE_HOST, PARLEY_PORT=tcp://10.0.0.1:8000, and so on.
+    """
+    return {
+        variable
+        for variable, value in environment.items()
+        if _LINK_NAME.match(variable) or (_LINK_PORT.match(variable) and _LINK_VALUE.match(value.strip()))
+    }
 
 
 def flag(name: str) -> str:

@@ -31,6 +31,7 @@ READY_SECONDS = 30.0
 STEADY_SECONDS = 10.0
 RESTART_CAP_SECONDS = 4.0
 KILL_SECONDS = 8.0
+FEW_FILES = 4096
 
 _log = structlog.get_logger(component="supervisor")
 
@@ -66,6 +67,14 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _tell_file_limit() -> None:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files < FEW_FILES:
+        _log.warning("open files", each_worker=files, advice="each connection takes one: raise nofile (ulimit -n)")
+    else:
+        _log.info("open files", each_worker=files)
+
+
 class Supervisor:
     """Starts, watches and stops everything that belongs to one server."""
 
@@ -87,6 +96,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._told, number)
         try:
             await self._start_redis()
+            _tell_file_limit()
             async with asyncio.TaskGroup() as tasks:
                 keepers = [
                     tasks.create_task(self._keep_worker(number), name=f"worker {number}")

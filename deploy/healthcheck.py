@@ -7,6 +7,7 @@ the rest of the check.
 import os
 import socket
 import sys
+from collections.abc import Mapping
 
 TIMEOUT_SECONDS = 3
 
@@ -18,8 +19,14 @@ def ready(port: int) -> bool:
         return connection.recv(64).startswith(b"HTTP/1.1 200 ")
 
 
+def port(environment: Mapping[str, str]) -> int:
+    """Where the server listens. Kubernetes may set PARLEY_PORT to tcp://..., which is no setting of the server."""
+    value = environment.get("PARLEY_PORT", "8000")
+    return 8000 if "://" in value else int(value)
+
+
 if __name__ == "__main__":
     try:
-        sys.exit(not ready(int(os.environ.get("PARLEY_PORT", "8000"))))
+        sys.exit(not ready(port(os.environ)))
     except OSError as error:
         sys.exit(f"no answer: {error}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import runpy
 import signal
 import socket
 import subprocess
@@ -57,6 +59,26 @@ def test_a_wrong_variable_is_named_as_it_was_given() -> None:
     """The line names the variable of the environment, also one that does not exist."""
     assert "PARLEY_PORT: 'x' is not a whole number" in _refusal(PARLEY_PORT="x")
     assert "PARLEY_PROT: no such setting" in _refusal(PARLEY_PROT="1")
+
+
+def test_variables_of_kubernetes_do_not_hinder_the_start(server: Callable[..., Server]) -> None:
+    """A service called parley sets PARLEY_PORT=tcp://...: left out, and said so; the file limit is said too."""
+    here = server(port="tcp://10.0.0.1:8000", service_host="10.0.0.1")
+    (line,) = [line for line in here.logged() if "left_out" in line]
+    assert line["left_out"] == ["PARLEY_PORT", "PARLEY_SERVICE_HOST"]
+    (line,) = [line for line in here.logged() if line["event"] == "open files"]
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert line["each_worker"] == hard == here.metric("parley_open_files_max")
+
+
+def test_the_container_finds_its_port_in_spite_of_kubernetes() -> None:
+    """The health check asks where the server listens."""
+    names = runpy.run_path(str(ROOT / "deploy" / "healthcheck.py"))
+    assert [names["port"](env) for env in ({}, {"PARLEY_PORT": "9000"}, {"PARLEY_PORT": "tcp://10.0.0.1:80"})] == [
+        8000,
+        9000,
+        8000,
+    ]
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:

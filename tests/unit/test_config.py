@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.config import PREFIX, Settings, data_path, flag, load
+from app.config import PREFIX, Settings, data_path, flag, links, load
 from app.errors import SettingError
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
@@ -135,6 +135,38 @@ def test_an_unknown_variable_is_refused() -> None:
     with pytest.raises(SettingError, match="PARLEY_WORKRES: no such setting"):
         load({}, {"PARLEY_WORKRES": "4"})
     assert load({}, {"HOME": "/", "NOT_PARLEY_PORT": "x"}) == Settings()
+
+
+KUBERNETES = {
+    "PARLEY_SERVICE_HOST": "10.0.0.1",
+    "PARLEY_SERVICE_PORT": "8000",
+    "PARLEY_SERVICE_PORT_HTTP": "8000",
+    "PARLEY_PORT": "tcp://10.0.0.1:8000",
+    "PARLEY_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+    "PARLEY_PORT_8000_TCP_PROTO": "tcp",
+    "PARLEY_PORT_8000_TCP_PORT": "8000",
+    "PARLEY_PORT_8000_TCP_ADDR": "10.0.0.1",
+    "PARLEY_REDIS_SERVICE_HOST": "10.0.0.2",
+    "PARLEY_REDIS_PORT": "tcp://10.0.0.2:6379",
+    "PARLEY_REDIS_PORT_6379_TCP_ADDR": "10.0.0.2",
+}
+
+
+def test_variables_that_name_a_service_are_no_settings() -> None:
+    """Kubernetes sets them for every service called parley or parley-...; they neither count nor hinder."""
+    assert load({}, KUBERNETES) == Settings()
+    assert load({"port": "9"}, KUBERNETES).port == 9
+    assert links({**KUBERNETES, "PARLEY_WORKERS": "2", "HOME": "/"}) == set(KUBERNETES)
+
+
+@pytest.mark.parametrize(
+    "variable", ["PARLEY_PORT", "PARLEY_PROT", "PARLEY_PORTS", "PARLEY_SERVICE", "PARLEY_HOST_PORT"]
+)
+def test_what_only_looks_like_a_service_is_still_checked(variable: str) -> None:
+    """A port that is a number counts, one that is neither is refused, and so is a spelling mistake."""
+    assert links({variable: "x"}) == set()
+    with pytest.raises(SettingError, match=variable):
+        load({}, {variable: "x"})
 
 
 def test_the_hard_limit_is_above_the_soft_one() -> None:

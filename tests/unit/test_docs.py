@@ -12,6 +12,7 @@ import pytest
 
 from app import events
 from app.protocol import codes, messages
+from docs import reference
 
 ROOT = Path(__file__).parent.parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
@@ -36,6 +37,13 @@ def test_every_example_of_the_protocol_is_read_by_its_type(example: str) -> None
         assert json.loads(messages.encode(reply)) == json.loads(example)
     else:
         assert messages.decode(example.encode()).__struct_config__.tag == type_
+
+
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_reference_pages_are_what_the_code_says(page: str) -> None:
+    """After a change of settings, metrics or messages: `make docs`."""
+    written = (ROOT / "docs" / page).read_text()
+    assert written == reference.PAGES[page](), f"docs/{page} is not up to date: make docs"
 
 
 def test_every_close_code_is_explained() -> None:
