@@ -134,12 +134,12 @@ class Commands:
     def _dispatch(self, member: Member, request: wire.Request) -> Work | None:
         """Answer now, or return what has to wait."""
         match request:
+            case wire.Send() if member.state is State.HERE:
+                self._send(member, request)
             case wire.Hello():
                 self._hello(member, request)
             case _ if member.state is not State.HERE:
                 self._expel(member, request.id, Unauthorized("hello comes first"), CloseCode.NO_HELLO)
-            case wire.Send():
-                self._send(member, request)
             case wire.Join():
                 return self._joining.join(member, request)
             case wire.Leave():
@@ -265,9 +265,11 @@ class Commands:
             raise RateLimited(
                 f"at most {self._promises.unacked} changes may be unacknowledged", retry_seconds=0.2, limit="unacked"
             )
-        body = wire.MessageBody("message", room.name, request.cid, member.user, member.name, text)
-        change = _Sent(member, request, room.name, b"," + wire.encode(body)[1:], self._counters)
-        self._broker.publish(room.name, change)
+        author = member.author
+        if author is None or author[0] is not room:
+            member.author = author = (room, wire.message_start(room.name, member.user, member.name))
+        body = wire.message_body(author[1], request.cid, text)
+        self._broker.publish(room.name, _Sent(member, request, room.name, body, self._counters))
         member.unacked += 1
         self._counters.sends += 1
         self._counters.unconfirmed += 1

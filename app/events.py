@@ -44,14 +44,19 @@ def head(payload: bytes) -> Head:
 
 def expand(entry: bytes) -> list[bytes]:
     """The events of an entry of the log, oldest first. Raises ValueError for anything the script did not write."""
+    return _expand(entry)[3]
+
+
+def _expand(entry: bytes) -> tuple[int, bytes, bytes, list[bytes]]:
+    """First seq, token of the mids, time, and the events."""
     header, *bodies = entry.split(b"\n")
-    first, count, ts, token = header.split(b" ")
+    start, count, ts, token = header.split(b" ")
+    first = int(start)
     if len(bodies) != int(count) or not bodies:
         raise ValueError("not an entry of a log")
-    return [
-        b'{"seq":%d,"mid":"%b.%d","ts":%b%b' % (seq, token, seq, ts, body)
-        for seq, body in enumerate(bodies, int(first))
-    ]
+    numbered = enumerate(bodies, first)
+    events = [b'{"seq":%d,"mid":"%b.%d","ts":%b%b' % (seq, token, seq, ts, body) for seq, body in numbered]
+    return first, token, ts, events
 
 
 class Batch:
@@ -83,9 +88,9 @@ class Batch:
         """Read a publication as scripts/publish.lua makes it. Raises ValueError if it is anything else."""
         header, _, entry = publication.partition(b"\n")
         epoch, previous = header.decode().split(" ")
-        payloads = expand(entry)
-        last = head(payloads[-1])
-        return cls(epoch, last.seq - len(payloads) + 1, previous, last.mid, payloads, last.ts)
+        first, token, ts, payloads = _expand(entry)
+        last_mid = f"{token.decode()}.{first + len(payloads) - 1}"
+        return cls(epoch, first, previous, last_mid, payloads, int(ts))
 
     @property
     def last(self) -> int:

@@ -55,13 +55,17 @@ class Requests(Protocol):
 
 
 class Member:
-    """A connection with an identity. Owns its joined rooms and its place in the order of its own requests."""
+    """A connection with an identity. Owns its joined rooms and its place in the order of its own requests.
+
+    `author` is the room it sent to last, with the part that all its messages there share.
+    """
 
     # Browsers cannot see websocket pings, so the page gets a text frame as well.
     heartbeat = frames.text(messages.HEARTBEAT) + frames.PING
 
     __slots__ = (
         "_requests",
+        "author",
         "busy",
         "conn",
         "errors",
@@ -89,6 +93,7 @@ class Member:
         self.unacked = 0
         self.errors = 0
         self.busy = False
+        self.author: tuple[Room, bytes] | None = None
         self.waiting: deque[bytes] | None = None
 
     def write(self, data: bytes) -> None:

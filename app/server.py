@@ -6,6 +6,7 @@ Started by the supervisor with the listening socket, the scoreboard and a pipe t
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import socket
@@ -217,6 +218,13 @@ async def serve(settings: Settings, place: Place) -> None:
     await Worker(settings, place, secret, address).run()
 
 
+def _collect_seldom() -> None:
+    """Few of a worker's objects form circles, and looking for them costs more the more connections there are."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 def main() -> None:
     """The worker process: reads its order from standard input."""
     order = msgspec.json.decode(sys.stdin.readline(), type=Order)
@@ -225,6 +233,7 @@ def main() -> None:
     # Sanic would advise to use its debug mode, on every start at a terminal.
     os.environ["SANIC_IGNORE_PRODUCTION_WARNING"] = "true"
     try:
+        _collect_seldom()
         uvloop.run(serve(settings, place))
     except (ParleyError, hiredis.ReplyError) as error:
         _log.error("worker cannot run", error=str(error))

@@ -1,8 +1,8 @@
 """The broker on Redis: one script call per room at a time, with all of the room's changes that wait.
 
 The changes of one turn of the loop leave together. Those that come while a room's call is under way wait for its
-answer, so that the busier Redis is, the more changes share a call, and with it the cost of numbering, storing and
-publishing; a Redis that is not busy answers in less than a millisecond. A call carries at most CHANGES_AT_ONCE.
+answer, and under load a little longer (see Pace): the busier the path through Redis is, the more changes share a call,
+and with it the cost of numbering, storing, publishing and writing to members. A call carries at most CHANGES_AT_ONCE.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import hiredis
 from app.backplane import keys
 from app.backplane.broker import Change, Page
 from app.backplane.link import Reply
+from app.backplane.pace import Pace
 from app.backplane.pipeline import Pipeline
 from app.errors import NotConfirmed, ParleyError, Unavailable
 from app.events import Position, expand, head
@@ -37,6 +38,8 @@ class RedisBroker:
         self._queued: dict[str, list[Change]] = {}
         self._ready: list[str] = []
         self._under_way: dict[str, int] = {}
+        self._resting: list[str] = []
+        self._pace = Pace()
         self._worker = secrets.token_urlsafe(4)
         self._calls = count(1)
         self._tail = (DEDUPE_SECONDS, DEDUPE_CIDS)
@@ -64,23 +67,41 @@ class RedisBroker:
 
     def _flush(self) -> None:
         ready, self._ready = self._ready, []
+        now = asyncio.get_running_loop().time()
         for room in ready:
             changes = self._queued.pop(room)
             calls = [
-                _Call(self, self._pipeline, room, changes[start : start + CHANGES_AT_ONCE])
+                _Call(self, self._pipeline, room, changes[start : start + CHANGES_AT_ONCE], now)
                 for start in range(0, len(changes), CHANGES_AT_ONCE)
             ]
             self._under_way[room] = len(calls)
             for call in calls:
                 call.post()
 
-    def answered(self, room: str) -> None:
-        """A call of the room is over, well or not."""
+    def answered(self, room: str, began: float) -> None:
+        """A call of the room is over, well or not; `began` by the loop's clock. The room rests before its next one."""
         self._under_way[room] -= 1
-        if self._under_way[room] == 0:
-            del self._under_way[room]
-            if room in self._queued:
-                self._flush_later(room)
+        if self._under_way[room]:
+            return
+        loop = asyncio.get_running_loop()
+        rest = self._pace.rest(loop.time() - began)
+        if not rest:
+            self._wake(room)
+            return
+        # One timer for all rooms: each rests so long at most, which is what makes their calls leave together.
+        if not self._resting:
+            loop.call_later(rest, self._rested)
+        self._resting.append(room)
+
+    def _rested(self) -> None:
+        rooms, self._resting = self._resting, []
+        for room in rooms:
+            self._wake(room)
+
+    def _wake(self, room: str) -> None:
+        del self._under_way[room]
+        if room in self._queued:
+            self._flush_later(room)
 
     def command(self, room: str, groups: dict[str, list[Change]]) -> tuple[str | bytes | int, ...]:
         """The arguments of scripts/publish.lua after the script itself, for changes grouped by sender."""
@@ -162,9 +183,12 @@ def new_epoch() -> str:
 class _Call:
     """One script call on its way, and the changes it carries, by sender."""
 
-    __slots__ = ("_broker", "_groups", "_pipeline", "_room")
+    __slots__ = ("_began", "_broker", "_groups", "_pipeline", "_room")
 
-    def __init__(self, broker: RedisBroker, pipeline: Pipeline, room: str, changes: list[Change]) -> None:
+    def __init__(
+        self, broker: RedisBroker, pipeline: Pipeline, room: str, changes: list[Change], began: float
+    ) -> None:
+        self._began = began
         self._broker = broker
         self._pipeline = pipeline
         self._room = room
@@ -177,11 +201,11 @@ class _Call:
             command = self._broker.command(self._room, self._groups)
             self._pipeline.post(("EVALSHA", self._pipeline.publish.sha, *command), self.answer)
         except Unavailable as error:
-            self._broker.answered(self._room)
+            self._broker.answered(self._room, self._began)
             self._fail(error)
 
     def answer(self, reply: Reply) -> None:
-        self._broker.answered(self._room)
+        self._broker.answered(self._room, self._began)
         if type(reply) is list:
             self._confirm(reply)
         elif isinstance(reply, NotConfirmed):

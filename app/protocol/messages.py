@@ -180,13 +180,13 @@ class Error(Struct, tag="error", omit_defaults=True):
 
 
 class MessageBody(Struct):
-    """The part of a `message` event that the sender's worker makes; the publish script puts the head in front."""
+    """A `message` event without its head, as `message_body` makes it."""
 
     type: str
     room: str
-    cid: str
     user: str
     name: str
+    cid: str
     text: str
 
 
@@ -211,6 +211,16 @@ def refusal(request_id: int | None, error: ParleyError) -> bytes:
             retry=UNSET if retry is None else retry,
         )
     )
+
+
+def message_start(room: str, user: str, name: str) -> bytes:
+    """What all messages of a person in a room have in common; see `message_body`."""
+    return b',"type":"message","room":%b,"user":%b,"name":%b,"cid":"' % (_encode(room), _encode(user), _encode(name))
+
+
+def message_body(start: bytes, cid: str, text: str) -> bytes:
+    """A message without its head, as it goes into the log: one line, beginning with a comma. The cid is a Token."""
+    return b"".join((start, cid.encode(), b'","text":', _encode(text), b"}"))
 
 
 def joined(request: Join, room: str, position: tuple[str, int, str], recovered: bool, events: list[bytes]) -> bytes:

@@ -18,7 +18,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "frames", "log", "metrics", "deadlines", "tasks", "config"),
     ("protocol.codes", "protocol.names", "protocol.messages"),
     ("auth", "outbox", "room", "member", "connection"),
-    ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pipeline"),
+    ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pace", "backplane.pipeline"),
     ("backplane.subscriber", "backplane.redis_broker", "backplane.assess"),
     ("reader", "hub", "relay", "joining", "commands", "feed"),
     ("endpoint", "api", "canary", "lifecycle", "embedded"),
