@@ -11,14 +11,14 @@ import secrets
 from collections import deque
 from dataclasses import dataclass
 from itertools import count
-from time import perf_counter
 
 import structlog
 
+from app.amending import Amending, Change, check_text
 from app.auth import Guests, Identity
 from app.backplane.broker import Broker
 from app.deadlines import Deadlines
-from app.errors import BadRequest, NotJoined, ParleyError, RateLimited, TooLarge, Unauthorized
+from app.errors import BadRequest, NotJoined, ParleyError, RateLimited, Unauthorized
 from app.events import head
 from app.hub import Hub
 from app.joining import PAGE_MAX, Joining, Work, newest, oldest
@@ -68,6 +68,7 @@ class Commands:
         self._counters = counters
         self._promises = promises
         self._joining = Joining(hub, broker, counters, promises.rooms, promises.resume_events)
+        self._amending = Amending(broker, counters, promises.text_chars)
         self._limits = wire.Limits(promises.text_chars, promises.frame_bytes, promises.rooms, promises.unacked)
         self._worker = secrets.token_hex(4)
         self._numbers = count(1)
@@ -140,6 +141,9 @@ class Commands:
                 self._hello(member, request)
             case _ if member.state is not State.HERE:
                 self._expel(member, request.id, Unauthorized("hello comes first"), CloseCode.NO_HELLO)
+            case wire.Edit() | wire.Delete() | wire.React() | wire.SetTopic():
+                self._check_unacked(member)
+                self._amending.amend(member, request, self._room(member, request.room))
             case wire.Join():
                 return self._joining.join(member, request)
             case wire.Leave():
@@ -257,22 +261,22 @@ class Commands:
     def _send(self, member: Member, request: wire.Send) -> None:
         room = self._room(member, request.room)
         text = request.text
-        if not text:
-            raise BadRequest("a text has at least one character")
-        if len(text) > self._promises.text_chars:
-            raise TooLarge(f"a text has at most {self._promises.text_chars} characters", limit="text_chars")
-        if member.unacked >= self._promises.unacked:
-            raise RateLimited(
-                f"at most {self._promises.unacked} changes may be unacknowledged", retry_seconds=0.2, limit="unacked"
-            )
+        check_text(text, self._promises.text_chars)
+        self._check_unacked(member)
         author = member.author
         if author is None or author[0] is not room:
             member.author = author = (room, wire.message_start(room.name, member.user, member.name))
         body = wire.message_body(author[1], request.cid, text)
-        self._broker.publish(room.name, _Sent(member, request, room.name, body, self._counters))
+        self._broker.publish(room.name, Change(member, request, room.name, body, self._counters))
         member.unacked += 1
         self._counters.sends += 1
         self._counters.unconfirmed += 1
+
+    def _check_unacked(self, member: Member) -> None:
+        if member.unacked >= self._promises.unacked:
+            raise RateLimited(
+                f"at most {self._promises.unacked} changes may be unacknowledged", retry_seconds=0.2, limit="unacked"
+            )
 
     async def _history(self, member: Member, request: wire.History, room: Room) -> None:
         limit = min(request.limit, PAGE_MAX)
@@ -282,13 +286,13 @@ class Commands:
                 raise BadRequest("history goes before or after, not both")
             before = min(before, room.at.seq + 1)
             first = max(1, before - limit)
-            page = await self._broker.between(room.name, first, before - first)
+            page = await self._hub.page(room, first, before - first)
             events = [event for event in page.events if head(event).seq < before]
         elif isinstance(after, int):
-            page = await self._broker.between(room.name, after + 1, limit)
+            page = await self._hub.page(room, after + 1, limit)
             events = page.events
         else:
-            page = await self._broker.latest(room.name, limit)
+            page = await self._hub.page(room, None, limit)
             events = page.events
         if isinstance(after, int):
             events = oldest(events)
@@ -298,32 +302,3 @@ class Commands:
             more = bool(events) and head(events[0]).seq > page.oldest
         member.reply(wire.history(request, room.name, events, more))
 
-
-class _Sent:
-    """A change on its way to the log, and the member that waits for its ack."""
-
-    __slots__ = ("_begun", "_counters", "_id", "_member", "_room", "body", "cid", "sender")
-
-    def __init__(self, member: Member, request: wire.Send, room: str, body: bytes, counters: Counters) -> None:
-        self.sender = member.sender
-        self.cid = request.cid
-        self.body = body
-        self._member = member
-        self._id = request.id
-        self._room = room
-        self._counters = counters
-        self._begun = perf_counter()
-
-    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
-        self._member.unacked -= 1
-        self._counters.unconfirmed -= 1
-        self._counters.acks += 1
-        self._counters.send_to_ack_seconds.observe(perf_counter() - self._begun)
-        self._counters.duplicates += dup
-        self._member.reply(wire.encode(wire.Ack(self._id, self._room, self.cid, seq, mid, ts, dup)))
-
-    def failed(self, error: ParleyError) -> None:
-        self._member.unacked -= 1
-        self._counters.unconfirmed -= 1
-        self._counters.refusals += 1
-        self._member.reply(wire.refusal(self._id, error))

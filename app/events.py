@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 _HEAD = re.compile(rb'\{"seq":(\d+),"mid":"([^"]*)","ts":(\d+)')
+_MESSAGE = re.compile(rb'\{"seq":\d+,"mid":"[^"]*","ts":\d+,"type":"message"')
 
 
 class Position(NamedTuple):
@@ -59,6 +60,24 @@ def _expand(entry: bytes) -> tuple[int, bytes, bytes, list[bytes]]:
     return first, token, ts, events
 
 
+def is_message(payload: bytes) -> bool:
+    """Whether an event is a message, and not one that amends another."""
+    return _MESSAGE.match(payload) is not None
+
+
+def refolded(payload: bytes, body: bytes) -> bytes:
+    """An event with another body behind its head."""
+    found = _HEAD.match(payload)
+    return payload[: found.end()] + body if found else payload
+
+
+class Fold(NamedTuple):
+    """What an amendment made of an event: its seq and its body as it is now. Seq 0 is the topic, as JSON."""
+
+    seq: int
+    body: bytes
+
+
 class Batch:
     """What one script call published in one room: consecutive events, oldest first.
 
@@ -69,9 +88,10 @@ class Batch:
         last_mid: mid of the last payload.
         payloads: the events, as delivered.
         ts: time of the last payload by Redis' clock, in milliseconds since 1970.
+        folds: what they changed of earlier ones, if they amend any.
     """
 
-    __slots__ = ("epoch", "first", "last_mid", "payloads", "previous", "ts")
+    __slots__ = ("epoch", "first", "folds", "last_mid", "payloads", "previous", "ts")
 
     def __init__(
         self, epoch: str, first: int, previous: str, last_mid: str, payloads: list[bytes], ts: int = 0
@@ -82,15 +102,22 @@ class Batch:
         self.last_mid = last_mid
         self.payloads = payloads
         self.ts = ts
+        self.folds: list[Fold] = []
 
     @classmethod
     def parse(cls, publication: bytes) -> Batch:
         """Read a publication as scripts/publish.lua makes it. Raises ValueError if it is anything else."""
         header, _, entry = publication.partition(b"\n")
-        epoch, previous = header.decode().split(" ")
+        epoch, previous, *changed = header.decode().split(" ")
+        folds = []
+        if changed:
+            entry, *lines = entry.rsplit(b"\n", int(changed[0]))
+            folds = [Fold(int(seq), body) for seq, _, body in (line.partition(b" ") for line in lines)]
         first, token, ts, payloads = _expand(entry)
         last_mid = f"{token.decode()}.{first + len(payloads) - 1}"
-        return cls(epoch, first, previous, last_mid, payloads, int(ts))
+        batch = cls(epoch, first, previous, last_mid, payloads, int(ts))
+        batch.folds = folds
+        return batch
 
     @property
     def last(self) -> int:

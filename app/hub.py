@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from app.backplane import keys
+from app.backplane.broker import Page
 from app.backplane.subscriber import Subscriber
 from app.deadlines import Deadlines
 from app.reader import Reader
@@ -83,6 +84,10 @@ class Hub:
             if seq < room.recent_first:
                 await self._reader.reach_back(room, seq)
             self._deadlines.set(room, "shrink", SHRINK_SECONDS, room.shrink)
+
+    async def page(self, room: Room, first: int | None, limit: int) -> Page:
+        """A page of the room's log from a seq on, or the latest; see Reader.page."""
+        return await self._reader.page(room, first, limit)
 
     async def _settle(self, room: Room) -> None:
         """Read the log of a room that may have members; where that fails, somebody has to try again."""

@@ -184,4 +184,6 @@ class Joining:
             self._counters.resumes_recovered += 1
         elif request.since:
             self._counters.resumes_page += 1
-        member.reply(wire.joined(request, name, position, recovered, events))
+        room = self._hub.get(name)
+        topic = b',"topic":%b' % room.topic if room is not None and room.topic else b""
+        member.reply(wire.joined(request, name, position, recovered, events, topic))

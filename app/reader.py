@@ -8,7 +8,8 @@ from __future__ import annotations
 import structlog
 
 from app import frames
-from app.backplane.broker import Broker
+from app.backplane.broker import Broker, Page
+from app.errors import Unavailable
 from app.events import Batch, Position, head
 from app.metrics import Counters
 from app.protocol import messages as wire
@@ -18,6 +19,7 @@ FIRST_PAGE = 100
 RESYNC_PAGE = 50
 PAGE = 500
 REACH_BYTES = 4 * 1024 * 1024
+READS_AGAIN = 5
 
 _log = structlog.get_logger(component="reader")
 
@@ -39,7 +41,7 @@ class Reader:
             room.reads += 1
             if room.position is None:
                 page = await self._broker.latest(room.name, FIRST_PAGE)
-                room.settle(page.top, page.events)
+                self._settle(room, page)
             else:
                 await self._read_on(room, room.position)
             for batch in room.release():
@@ -62,6 +64,7 @@ class Reader:
                 last = head(page.events[-1])
                 reached = Position(page.top.epoch, last.seq, last.mid)
             room.catch_up(reached, page.events)
+            room.topic, room.others = page.topic, page.others
             self._write(room, page.events)
             room.settled = reached.seq >= page.top.seq
             if page.events:
@@ -72,8 +75,12 @@ class Reader:
         page = await self._broker.latest(room.name, RESYNC_PAGE)
         _log.warning("events lost", room=room.name, had=position.seq, log=page.top.seq, oldest=page.oldest)
         self._counters.resyncs += 1
-        room.settle(page.top, page.events)
+        self._settle(room, page)
         room.send_message(frames.text(wire.resync(room.name, page.top, True, page.events)))
+
+    def _settle(self, room: Room, page: Page) -> None:
+        room.settle(page.top, page.events)
+        room.topic, room.others = page.topic, page.others
 
     def _write(self, room: Room, payloads: list[bytes]) -> None:
         if payloads:
@@ -86,15 +93,39 @@ class Reader:
         As far as the log has them; not if they are more than REACH_BYTES: whoever needs these reads them in parts.
         """
         room.stretch()
-        first = max(seq, 1)
+        for _ in range(READS_AGAIN):
+            events, known = await self._read_back(room, max(seq, 1))
+            if known >= room.amended:
+                room.prepend(events)
+                return
+
+    async def _read_back(self, room: Room, first: int) -> tuple[list[bytes], int]:
+        """The events before the recent ones, and up to which seq they know of amendments; none if they are too many."""
         events: list[bytes] = []
+        wanted, known = first, room.at.seq
         while first < room.recent_first:
             self._counters.reaches_back += 1
             page = await self._broker.between(room.name, first, min(PAGE, room.recent_first - first))
             if page.top.epoch != room.at.epoch or not page.events:
-                return
+                return [], room.amended
+            known = min(known, page.top.seq)
             events += [event for event in page.events if head(event).seq < room.recent_first]
-            if sum(map(len, page.events)) / len(page.events) * (room.recent_first - seq) > REACH_BYTES:
-                return
+            if sum(map(len, page.events)) / len(page.events) * (room.recent_first - wanted) > REACH_BYTES:
+                return [], room.amended
             first = head(page.events[-1]).seq + 1
-        room.prepend(events)
+        return events, known
+
+    async def page(self, room: Room, first: int | None, limit: int) -> Page:
+        """A page of the log from a seq on, or the latest, that knows of every amendment delivered here.
+
+        An answer may be overtaken by an amendment's publication: then its reader would never hear of it.
+
+        Raises:
+            Unavailable, NotConfirmed: Redis does not answer, or the room is amended faster than it can be read.
+        """
+        for _ in range(READS_AGAIN):
+            latest = self._broker.latest(room.name, limit) if first is None else None
+            page = await (latest or self._broker.between(room.name, first or 1, limit))
+            if page.top.epoch != room.at.epoch or page.top.seq >= room.amended:
+                return page
+        raise Unavailable("the room changes faster than it can be read")

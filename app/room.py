@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
-from app.events import Batch, Position, head
+from app.events import Batch, Fold, Position, head, is_message, refolded
 
 RECENT_EVENTS = 128
 RECENT_BYTES = 64 * 1024
@@ -36,6 +36,10 @@ class Room:
 
     A room without a position keeps no sequence: it only broadcasts (see the feed). A room is *settled* when its
     position is known and nothing is being read for it; until then, batches are held. `reads` counts log reads begun.
+
+    The recent events are as they are now: what an amendment changes, it changes here too. `amended` is the seq of the
+    last amendment, or a later one: a page of the log that was read before it does not know of it. `topic` is JSON,
+    empty if there is none; `others` counts the events up to the position that are no messages.
     """
 
     __slots__ = (
@@ -45,10 +49,13 @@ class Room:
         "_recent_bytes",
         "_snapshot",
         "_stretched",
+        "amended",
         "name",
+        "others",
         "position",
         "reads",
         "settled",
+        "topic",
     )
 
     def __init__(self, name: str, position: Position | None = None) -> None:
@@ -62,6 +69,9 @@ class Room:
         self._stretched = False
         self._held: list[Batch] = []
         self.reads = 0
+        self.amended = 0
+        self.topic = b""
+        self.others = 0
 
     @property
     def at(self) -> Position:
@@ -130,7 +140,22 @@ class Room:
             del batch.payloads[:known]
             batch.first += known
         self._advance(batch.position, batch.payloads)
+        if batch.folds:
+            self._fold(batch.folds, batch.last)
         return Verdict.DELIVER
+
+    def _fold(self, folds: list[Fold], seq: int) -> None:
+        """Take what the amendment `seq` made of the topic or of recent events. A log read later knows it by itself."""
+        self.amended = seq
+        self.others += 1
+        for fold in folds:
+            index = fold.seq - self.recent_first
+            if fold.seq == 0:
+                self.topic = b"" if fold.body == b'""' else fold.body
+            elif index >= 0:
+                before = self._recent[index]
+                self._recent[index] = refolded(before, fold.body)
+                self._recent_bytes += len(self._recent[index]) - len(before)
 
     def _known(self, batch: Batch, position: Position) -> Verdict:
         """All of the batch lies behind the position: a duplicate, if it is what was delivered there."""
@@ -164,11 +189,16 @@ class Room:
         """Take a position as read from the log; `events` are those that end there, or a part of them."""
         self.position = position
         self._recent, self._recent_bytes = [], 0
+        self.amended = position.seq
         self._advance(position, events)
         self.settled = True
 
     def catch_up(self, position: Position, events: list[bytes]) -> None:
         """Take events read from the log that follow the position without a hole and end at the new one."""
+        if not all(map(is_message, events)):
+            # What they amend may be among the recent ones, which then are as they were before.
+            self._recent, self._recent_bytes = [], 0
+            self.amended = position.seq
         self._advance(position, events)
 
     # Held batches: what arrives while the log is being read

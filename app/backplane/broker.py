@@ -9,6 +9,8 @@ Guarantees of every broker; tests/contract runs the same suite against each engi
 4. Changes of one sender for one room are stored in the order handed in.
 5. Every change handed in is answered exactly once, by `stored` or `failed`, within the broker's deadline.
    `failed` with NotConfirmed says nothing about whether the event is stored.
+6. An amendment is an event of its own, and folded into the message it amends: a read after it gives the message as
+   it is now, a text that was replaced or deleted is nowhere any more, and seqs, mids and ts are as before.
 """
 
 from __future__ import annotations
@@ -39,6 +41,25 @@ class Change(Protocol):
         """Not confirmed."""
 
 
+class Amendment(NamedTuple):
+    """What a change does to a stored message, or to the room's topic (`of` is 0 then).
+
+    Attributes:
+        kind: edit, delete, react or topic.
+        of: seq of the message.
+        user: who does it. A message is edited and deleted by its own user, unless `foreign` is set.
+        value: JSON string: the new text, the emoji, the topic.
+        more: edit: who is mentioned now, as a JSON array, if anybody; react: b"1" adds, empty takes away.
+    """
+
+    kind: str
+    of: int
+    user: str
+    value: bytes = b""
+    more: bytes = b""
+    foreign: bool = False
+
+
 class Page(NamedTuple):
     """A part of a room's log.
 
@@ -46,13 +67,17 @@ class Page(NamedTuple):
         top: the room's last event at the moment of reading.
         oldest: seq of the oldest event kept (top.seq + 1 if none is).
         proved: whether the position to resume from was proved to be in this log.
-        events: consecutive events, oldest first.
+        events: consecutive events, oldest first, with all amendments up to `top` folded in.
+        topic: the room's topic as JSON, empty if there is none.
+        others: how many events up to `top` were no messages.
     """
 
     top: Position
     oldest: int
     proved: bool
     events: list[bytes]
+    topic: bytes = b""
+    others: int = 0
 
 
 class Broker(Protocol):
@@ -63,6 +88,16 @@ class Broker(Protocol):
 
         Raises:
             Unavailable: the store cannot be reached or too much waits for it; nothing was sent.
+        """
+
+    def amend(self, room: str, change: Change, amendment: Amendment) -> None:
+        """Store, fold in and publish an amendment, in order with the same caller's other changes of the room.
+
+        It fails with BadRequest (no message, deleted already, not kept any more, no room for one more reaction) or
+        Forbidden (of another user), and then nothing is stored.
+
+        Raises:
+            Unavailable: as `publish`.
         """
 
     async def latest(self, room: str, limit: int) -> Page:

@@ -28,11 +28,17 @@ def backoff(tries: int) -> float:
 
 
 class Script:
-    """A Lua script, called by its hash."""
+    """A Lua script, called by its hash. `inner` stands in it at the mark of that name."""
 
-    def __init__(self, name: str) -> None:
-        self.source = (_SCRIPTS / f"{name}.lua").read_text()
+    def __init__(self, name: str, inner: str = "") -> None:
+        self.source = _source(name)
+        if inner:
+            self.source = self.source.replace(f"--@{inner}\n", _source(inner))
         self.sha = ""
+
+
+def _source(name: str) -> str:
+    return (_SCRIPTS / f"{name}.lua").read_text()
 
 
 class Pipeline:
@@ -48,6 +54,7 @@ class Pipeline:
         self._loading = False
         self.reconnects = 0
         self.publish = Script("publish")
+        self.amend = Script("publish", "amend")
         self.read = Script("read")
 
     @property
@@ -64,7 +71,7 @@ class Pipeline:
             try:
                 link = await Link.connect(self._address, self._name, self._seconds, self._lost.set)
                 async with asyncio.timeout(self._seconds):
-                    for script in (self.publish, self.read):
+                    for script in (self.publish, self.amend, self.read):
                         script.sha = (await link.call("SCRIPT", "LOAD", script.source)).decode()
             except asyncio.CancelledError:
                 if link is not None:
@@ -126,7 +133,7 @@ class Pipeline:
         """Have Redis know the scripts again, which has forgotten them. At most one such request is under way."""
         if not self._loading and self.up:
             self._loading = True
-            for script in (self.publish, self.read):
+            for script in (self.publish, self.amend, self.read):
                 self.post(("SCRIPT", "LOAD", script.source), self._loaded)
 
     def _loaded(self, _reply: Reply) -> None:

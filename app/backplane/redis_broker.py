@@ -2,7 +2,8 @@
 
 The changes of one turn of the loop leave together. Those that come while a room's call is under way wait for its
 answer, and under load a little longer (see Pace): the busier the path through Redis is, the more changes share a call,
-and with it the cost of numbering, storing, publishing and writing to members. A call carries at most CHANGES_AT_ONCE.
+and with it the cost of numbering, storing, publishing and writing to members. A call carries at most CHANGES_AT_ONCE,
+or one amendment: those are rare, and each changes an entry of the log.
 """
 
 from __future__ import annotations
@@ -16,17 +17,25 @@ from itertools import count
 import hiredis
 
 from app.backplane import keys
-from app.backplane.broker import Change, Page
+from app.backplane.broker import Amendment, Change, Page
 from app.backplane.link import Reply
 from app.backplane.pace import Pace
 from app.backplane.pipeline import Pipeline
-from app.errors import NotConfirmed, ParleyError, Unavailable
+from app.errors import BadRequest, Forbidden, NotConfirmed, ParleyError, Unavailable
 from app.events import Position, expand, head
+from app.protocol.messages import encode
 
 CHANGES_AT_ONCE = 50
 UNCONFIRMED_MAX = 20_000
 DEDUPE_SECONDS = 600
 DEDUPE_CIDS = 64
+REFUSED: dict[bytes, Callable[[], ParleyError]] = {
+    b"unknown": lambda: BadRequest("there is no such message, or it is no longer kept"),
+    b"deleted": lambda: BadRequest("the message is deleted already"),
+    b"foreign": lambda: Forbidden("the message is another user's"),
+    b"full": lambda: BadRequest("the message has as many reactions as it can hold"),
+}
+"""Why scripts/amend.lua does not take an amendment."""
 
 
 class RedisBroker:
@@ -40,6 +49,7 @@ class RedisBroker:
         self._under_way: dict[str, int] = {}
         self._resting: list[str] = []
         self._pace = Pace()
+        self._amendments: dict[Change, Amendment] = {}
         self._worker = secrets.token_urlsafe(4)
         self._calls = count(1)
         self._tail = (DEDUPE_SECONDS, DEDUPE_CIDS)
@@ -60,6 +70,11 @@ class RedisBroker:
         if room not in self._under_way:
             self._flush_later(room)
 
+    def amend(self, room: str, change: Change, amendment: Amendment) -> None:
+        """Queue an amendment; see Broker."""
+        self.publish(room, change)
+        self._amendments[change] = amendment
+
     def _flush_later(self, room: str) -> None:
         if not self._ready:
             asyncio.get_running_loop().call_soon(self._flush)
@@ -71,12 +86,25 @@ class RedisBroker:
         for room in ready:
             changes = self._queued.pop(room)
             calls = [
-                _Call(self, self._pipeline, room, changes[start : start + CHANGES_AT_ONCE], now)
-                for start in range(0, len(changes), CHANGES_AT_ONCE)
+                _Call(self, self._pipeline, room, run[start : start + CHANGES_AT_ONCE], now)
+                for run in self._runs(changes)
+                for start in range(0, len(run), CHANGES_AT_ONCE)
             ]
             self._under_way[room] = len(calls)
             for call in calls:
                 call.post()
+
+    def _runs(self, changes: list[Change]) -> list[list[Change]]:
+        """The changes in order, each amendment by itself."""
+        if not self._amendments:
+            return [changes]
+        runs: list[list[Change]] = [[]]
+        for change in changes:
+            if change in self._amendments:
+                runs += [[change], []]
+            else:
+                runs[-1].append(change)
+        return runs
 
     def answered(self, room: str, began: float) -> None:
         """A call of the room is over, well or not; `began` by the loop's clock. The room rests before its next one."""
@@ -123,6 +151,10 @@ class RedisBroker:
             *pairs,
         )
 
+    def taken(self, change: Change) -> Amendment | None:
+        """The amendment of a change that is on its way now; None if it is an ordinary one."""
+        return self._amendments.pop(change, None) if self._amendments else None
+
     def broadcast(self, room: str, data: bytes, done: Callable[[ParleyError | None], None]) -> None:
         """Publish to the clients of a feed without storing; `done` is called once.
 
@@ -167,7 +199,7 @@ class RedisBroker:
         if first and events:
             start = max(0, first - head(events[0]).seq)
             events = events[start : start + limit]
-        return Page(top, reply[3], reply[4] == 1, events if first else events[-limit:])
+        return Page(top, reply[3], reply[4] == 1, events if first else events[-limit:], reply[6], reply[7])
 
 
 def _digest(cid: str) -> bytes:
@@ -180,10 +212,16 @@ def new_epoch() -> str:
     return secrets.token_urlsafe(6)
 
 
+def _arguments(amendment: Amendment) -> tuple[str | bytes | int, ...]:
+    """What scripts/amend.lua asks for."""
+    kind, of, user, value, more, foreign = amendment
+    return kind, of, encode(user), b"1" if foreign else b"", value, more
+
+
 class _Call:
     """One script call on its way, and the changes it carries, by sender."""
 
-    __slots__ = ("_began", "_broker", "_groups", "_pipeline", "_room")
+    __slots__ = ("_amendment", "_began", "_broker", "_groups", "_pipeline", "_room")
 
     def __init__(
         self, broker: RedisBroker, pipeline: Pipeline, room: str, changes: list[Change], began: float
@@ -195,11 +233,14 @@ class _Call:
         self._groups: dict[str, list[Change]] = {}
         for change in changes:
             self._groups.setdefault(change.sender, []).append(change)
+        self._amendment = broker.taken(changes[0])
 
     def post(self) -> None:
         try:
-            command = self._broker.command(self._room, self._groups)
-            self._pipeline.post(("EVALSHA", self._pipeline.publish.sha, *command), self.answer)
+            script, command = self._pipeline.publish, self._broker.command(self._room, self._groups)
+            if self._amendment is not None:
+                script, command = self._pipeline.amend, (*command, *_arguments(self._amendment))
+            self._pipeline.post(("EVALSHA", script.sha, *command), self.answer)
         except Unavailable as error:
             self._broker.answered(self._room, self._began)
             self._fail(error)
@@ -218,6 +259,9 @@ class _Call:
             self._fail(Unavailable(f"Redis refuses: {str(reply)[:100]}"))
 
     def _confirm(self, reply: list[Reply]) -> None:
+        if type(reply[3]) is bytes:
+            self._fail(REFUSED[reply[3]]())
+            return
         ts, token = int(reply[1]), reply[2].decode()
         for changes, result in zip(self._groups.values(), reply[3:], strict=True):
             self._broker.unconfirmed -= len(changes)

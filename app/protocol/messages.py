@@ -61,6 +61,45 @@ class Send(Struct, tag="send", frozen=True):
     text: str
 
 
+class Edit(Struct, tag="edit", frozen=True):
+    """Another text for a message of one's own."""
+
+    id: RequestId
+    room: str
+    cid: Token
+    seq: Seq
+    text: str
+
+
+class Delete(Struct, tag="delete", frozen=True):
+    """The text of a message of one's own goes, for good."""
+
+    id: RequestId
+    room: str
+    cid: Token
+    seq: Seq
+
+
+class React(Struct, tag="react", frozen=True):
+    """An emoji for a message; `on` false takes it back."""
+
+    id: RequestId
+    room: str
+    cid: Token
+    seq: Seq
+    emoji: str
+    on: bool = True
+
+
+class SetTopic(Struct, tag="topic", frozen=True):
+    """What the room is about; empty for nothing."""
+
+    id: RequestId
+    room: str
+    cid: Token
+    topic: str
+
+
 class History(Struct, tag="history", frozen=True):
     """A page of kept events before or after a seq."""
 
@@ -77,7 +116,8 @@ class Ping(Struct, tag="ping", frozen=True):
     id: RequestId
 
 
-Request = Hello | Join | Leave | Send | History | Ping
+Request = Hello | Join | Leave | Send | Edit | Delete | React | SetTopic | History | Ping
+Amend = Edit | Delete | React | SetTopic
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _encode = msgspec.json.Encoder().encode
@@ -190,6 +230,53 @@ class MessageBody(Struct):
     text: str
 
 
+class EditedBody(Struct, omit_defaults=True):
+    """An `edited` event without its head; `of` is the seq of the message."""
+
+    type: str
+    room: str
+    cid: str
+    of: int
+    user: str
+    name: str
+    text: str
+
+
+class DeletedBody(Struct):
+    """A `deleted` event without its head."""
+
+    type: str
+    room: str
+    cid: str
+    of: int
+    user: str
+    name: str
+
+
+class ReactedBody(Struct):
+    """A `reacted` event without its head."""
+
+    type: str
+    room: str
+    cid: str
+    of: int
+    user: str
+    name: str
+    emoji: str
+    on: bool
+
+
+class TopicBody(Struct):
+    """A `topic` event without its head."""
+
+    type: str
+    room: str
+    cid: str
+    user: str
+    name: str
+    topic: str
+
+
 Reply = Welcome | Ack | Left | Pong | GoingAway | Error
 
 encode = _encode
@@ -223,16 +310,19 @@ def message_body(start: bytes, cid: str, text: str) -> bytes:
     return b"".join((start, cid.encode(), b'","text":', _encode(text), b"}"))
 
 
-def joined(request: Join, room: str, position: tuple[str, int, str], recovered: bool, events: list[bytes]) -> bytes:
-    """Answers join. The events are stored JSON already, so they are put in as they are."""
+def joined(
+    request: Join, room: str, position: tuple[str, int, str], recovered: bool, events: list[bytes], more: bytes = b""
+) -> bytes:
+    """Answers join. The events are stored JSON already, so they are put in as they are; `more` is further members."""
     epoch, seq, mid = position
-    return b'{"type":"joined","id":%d,"room":%s,"epoch":"%s","seq":%d,"mid":"%s","recovered":%s,"messages":[%s]}' % (
+    return b'{"type":"joined","id":%d,"room":%s,"epoch":"%s","seq":%d,"mid":"%s","recovered":%s%s,"messages":[%s]}' % (
         request.id,
         _encode(room),
         epoch.encode(),
         seq,
         mid.encode(),
         b"true" if recovered else b"false",
+        more,
         b",".join(events),
     )
 

@@ -1,4 +1,4 @@
-"""The rules for names that people and programs choose: rooms, users, sessions, cids."""
+"""The rules for what people and programs name: rooms, users, topics, emoji."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from app.errors import BadRequest
 
 ROOM_MAX = 64
 NAME_MAX = 32
+TOPIC_MAX = 200
+EMOJI_MAX = 16
 _ROOM_PLAIN = re.compile(r"[A-Za-z0-9\-_.:@]{1,64}\Z")
 _ROOM_EXTRA = frozenset("-_.:@")
 _INVISIBLE = frozenset("\u00ad\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_KEYCAP = "\u20e3"
+_KEYS = frozenset("0123456789#*")
+_EMOJI_PARTS = frozenset("\u200d\ufe0e\ufe0f") | _KEYS | {_KEYCAP}
+_OLD_PICTURES = frozenset("\u203c\u2049\u2139\u2194\u21a9\u21aa\u25fd\u25fe\u2934\u2935\u3030\u303d\u27bf")
+_NO_LINE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -50,3 +57,37 @@ def user_name(name: str) -> str:
     if all(unicodedata.category(char).startswith("M") for char in name):
         raise BadRequest("a name has at least one visible character")
     return name
+
+
+def topic_line(topic: str) -> str:
+    """A room's topic without space around it.
+
+    Raises:
+        BadRequest: unless it is one line of at most 200 characters.
+    """
+    topic = topic.strip()
+    if len(topic) > TOPIC_MAX:
+        raise BadRequest(f"a topic has at most {TOPIC_MAX} characters")
+    if any(unicodedata.category(char) in _NO_LINE for char in topic):
+        raise BadRequest("a topic is one line without control characters")
+    return topic
+
+
+def emoji(text: str) -> str:
+    """An emoji: a picture, a flag or a keycap, with what may stand around it (variants, skin tones, joiners, tags).
+
+    Raises:
+        BadRequest: unless it is 1 to 16 code points, all of them parts of an emoji.
+    """
+    if not 1 <= len(text) <= EMOJI_MAX:
+        raise BadRequest(f"an emoji has 1 to {EMOJI_MAX} code points")
+    pictures = sum(_is_picture(char) for char in text) + text.count(_KEYCAP)
+    parts = all(_is_picture(char) or char in _EMOJI_PARTS or "\U000e0020" <= char <= "\U000e007f" for char in text)
+    if not pictures or not parts or (any(char in _KEYS for char in text) and _KEYCAP not in text):
+        raise BadRequest("a reaction is an emoji")
+    return text
+
+
+def _is_picture(char: str) -> bool:
+    """By block, since Python knows fewer emoji than browsers; and the symbols that were characters before."""
+    return "\U0001f000" <= char <= "\U0001faff" or char in _OLD_PICTURES or unicodedata.category(char) == "So"

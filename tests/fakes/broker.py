@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
-from app.backplane.broker import Change, Page
-from app.errors import ParleyError
+from app.backplane.broker import Amendment, Change, Page
+from app.errors import BadRequest, Forbidden, ParleyError
 from app.events import Position
 
 DEDUPE_CIDS = 64
@@ -24,6 +27,8 @@ class Kept:
     mid: str = ""
     log: list[bytes] = field(default_factory=list)
     cids: dict[str, dict[str, int]] = field(default_factory=dict)
+    topic: bytes = b""
+    others: int = 0
 
     @property
     def oldest(self) -> int:
@@ -37,6 +42,60 @@ class Kept:
         if seq == 0:
             return "" if self.oldest == 1 else None
         return _mid(self.log[seq - self.oldest]) if self.oldest <= seq < self.seq else None
+
+
+    def fold(self, amendment: Amendment, seq: int, ts: int) -> list[tuple[int, bytes]]:
+        """What scripts/amend.lua does: change what is stored; seqs and bodies of that. Raises ClientFault."""
+        value = json.loads(amendment.value or b'""')
+        if amendment.kind == "topic":
+            self.topic = amendment.value if value else b""
+            return [(0, amendment.value)]
+        index = amendment.of - self.oldest
+        message = json.loads(self.log[index]) if 0 <= index < len(self.log) else {}
+        if message.get("type") != "message":
+            raise BadRequest("there is no such message, or it is no longer kept")
+        if message.get("deleted"):
+            raise BadRequest("the message is deleted already")
+        if amendment.kind == "react":
+            _react(message, value, amendment.user, bool(amendment.more))
+            return [self._replace(index, message)]
+        if message["user"] != amendment.user and not amendment.foreign:
+            raise Forbidden("the message is another user's")
+        changed = self._supersede(message.pop("edit", 0))
+        reactions = message.pop("reactions", None)
+        message.pop("edited", None), message.pop("mentions", None)
+        if amendment.kind == "delete":
+            message |= {"text": "", "deleted": True}
+        else:
+            message |= {"text": value, "edited": ts, "edit": seq}
+            message |= {"mentions": json.loads(amendment.more)} if amendment.more else {}
+            message |= {"reactions": reactions} if reactions else {}
+        return [*changed, self._replace(index, message)]
+
+    def _supersede(self, edit: int) -> list[tuple[int, bytes]]:
+        index = edit - self.oldest
+        if edit == 0 or index < 0:
+            return []
+        event = json.loads(self.log[index])
+        kept = {name: event[name] for name in event if name not in ("text", "mentions")}
+        return [self._replace(index, kept | {"type": "superseded"})]
+
+    def _replace(self, index: int, event: dict[str, Any]) -> tuple[int, bytes]:
+        self.log[index] = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+        return event["seq"], b"," + self.log[index].split(b",", 3)[3]
+
+
+def _react(message: dict[str, Any], emoji: str, user: str, on: bool) -> None:
+    reactions = {one["emoji"]: one["users"] for one in message.pop("reactions", [])}
+    users = reactions.setdefault(emoji, [])
+    if on and user not in users:
+        users.append(user)
+    elif not on and user in users:
+        users.remove(user)
+    if len(reactions) > 20 or len(users) > 200:
+        raise BadRequest("the message has as many reactions as it can hold")
+    if kept := [{"emoji": emoji, "users": users} for emoji, users in reactions.items() if users]:
+        message["reactions"] = kept
 
 
 def _mid(event: bytes) -> str:
@@ -56,15 +115,25 @@ class MemoryStore:
         """The room; a new life if it has none."""
         return self.rooms.setdefault(name, Kept(f"epoch{next(self._epochs)}"))
 
-    def store(self, name: str, changes: list[Change], kept_events: int) -> None:
-        """What the publish script does."""
+    def store(
+        self, name: str, changes: list[Change], kept_events: int, amendment: Amendment | None = None
+    ) -> None:
+        """What the publish script does; with an amendment there is one change."""
         room, token, ts = self.room(name), f"t{next(self._tokens)}", time.time_ns() // 10**6
         first, last, fresh = room.seq + 1, room.mid, list[bytes]()  # fresh: bodies
         answers = []
+        folds: list[tuple[int, bytes]] = []
         for change in changes:
             cids = room.cids.setdefault(change.sender, {})
             known = cids.get(change.cid)
             if known is None:
+                if amendment is not None:
+                    try:
+                        folds = room.fold(amendment, room.seq + 1, ts)
+                    except ParleyError as error:
+                        change.failed(error)
+                        return
+                    room.others += 1
                 room.seq += 1
                 room.mid = f"{token}.{room.seq}"
                 room.log.append(b'{"seq":%d,"mid":"%s","ts":%d' % (room.seq, room.mid.encode(), ts) + change.body)
@@ -79,8 +148,9 @@ class MemoryStore:
                 answers.append((change, known, mid or "", at, True))
         del room.log[:-kept_events]
         if fresh:
-            header = f"{room.epoch} {last}\n{first} {len(fresh)} {ts} {token}".encode()
-            publication = b"\n".join([header, *fresh])
+            changed = f" {len(folds)}" if folds else ""
+            header = f"{room.epoch} {last}{changed}\n{first} {len(fresh)} {ts} {token}".encode()
+            publication = b"\n".join([header, *fresh, *(b"%d %b" % fold for fold in folds)])
             for listener in self.listeners:
                 listener(name, publication)
         for change, *answer in answers:
@@ -102,6 +172,12 @@ class MemoryBroker:
         self.gate.set()
         self.reads: list[str] = []
         self._queued: dict[str, list[Change]] = {}
+        self._amendments: dict[Change, Amendment] = {}
+
+    def amend(self, room: str, change: Change, amendment: Amendment) -> None:
+        """See Broker."""
+        self.publish(room, change)
+        self._amendments[change] = amendment
 
     def publish(self, room: str, change: Change) -> None:
         """See Broker."""
@@ -115,7 +191,8 @@ class MemoryBroker:
         queued, self._queued = self._queued, {}
         for room, changes in queued.items():
             if self.loss is None:
-                self.store.store(room, changes, self.kept_events)
+                for amended, run in itertools.groupby(changes, self._amendments.get):
+                    self.store.store(room, list(run), self.kept_events, amended)
             else:
                 for change in changes:
                     change.failed(self.loss)
@@ -141,6 +218,7 @@ class MemoryBroker:
         start = max(len(room.log) - limit, 0) if first is None else max(first - room.oldest, 0)
         proved = position is not None and position.epoch == room.epoch and position.mid == room.mid_at(position.seq)
         page = Page(Position(room.epoch, room.seq, room.mid), room.oldest, proved, room.log[start : start + limit])
+        page = page._replace(topic=room.topic, others=room.others)
         # The answer is made; it arrives later, when the gate is open.
         await asyncio.sleep(0)
         await self.gate.wait()

@@ -14,7 +14,7 @@ def event(seq: int, life: str = "m", text: str = "") -> bytes:
 
 def body(text: str = "") -> bytes:
     """An event without its head."""
-    return b',"text":"%b"}' % text.encode()
+    return b',"type":"message","text":"%b"}' % text.encode()
 
 
 def events(first: int, last: int, life: str = "m") -> list[bytes]:

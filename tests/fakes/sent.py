@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
-from app.backplane.broker import Broker
+from app.backplane.broker import Amendment, Broker
 from app.errors import ParleyError
 from tests.support import DEADLINE_SECONDS
 
@@ -20,7 +21,8 @@ class Sent:
     def __init__(self, cid: str | None = None, sender: str = "u1/s1", text: str = "") -> None:
         self.sender = sender
         self.cid = f"c{next(self._numbers)}" if cid is None else cid
-        self.body = f',"type":"message","cid":"{self.cid}","text":"{text}"}}'.encode()
+        user = sender.partition("/")[0]
+        self.body = f',"type":"message","cid":"{self.cid}","user":"{user}","name":"N","text":"{text}"}}'.encode()
         self.answers: list[tuple[int, str, int, bool] | ParleyError] = []
         self._answered = asyncio.Event()
 
@@ -59,6 +61,28 @@ class Sent:
     def dup(self) -> bool:
         """Whether the one answer says duplicate."""
         return self.confirmed[3]
+
+
+class Amends(Sent):
+    """An amendment that keeps its answers."""
+
+    def __init__(
+        self, kind: str, of: int, value: str = "", more: bytes = b"", sender: str = "u1/s1", cid: str | None = None
+    ) -> None:
+        super().__init__(cid, sender)
+        user = sender.partition("/")[0]
+        self.amendment = Amendment(kind, of, user, json.dumps(value, ensure_ascii=False).encode(), more)
+        event = {"type": {"edit": "edited", "delete": "deleted", "react": "reacted"}.get(kind, kind)}
+        event |= {"cid": self.cid, "of": of, "user": user, "name": "N"}
+        event |= {"edit": {"text": value}, "react": {"emoji": value, "on": bool(more)}, "topic": {"topic": value}}.get(
+            kind, {}
+        )
+        self.body = b"," + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()[1:]
+
+    async def through(self, broker: Broker, room: str) -> Sent:
+        """Amend, and wait for the answer."""
+        broker.amend(room, self, self.amendment)
+        return await self.answered()
 
 
 @asynccontextmanager

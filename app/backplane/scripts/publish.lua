@@ -5,6 +5,7 @@
 --       6 seconds of the dedupe window   7 cids kept per sender
 --       8... pairs, one for each sender: 8-byte digests of the cids, joined; bodies (JSON without its head, beginning
 --       with a comma), joined by newlines
+--       behind the pairs, in the script that takes an amendment, what amend.lua asks for
 --
 -- Returns  epoch, ts, mid token, then for each sender the seq of its first change if all were stored now, or a list:
 --          per change its seq, or "seq mid ts" if its cid was there already (mid empty and ts 0 if no longer kept).
@@ -67,7 +68,7 @@ local function duplicate(number)
 end
 
 local reply, lines, grown, top = {epoch, ts, token}, {}, {}, seq
-for i = 8, #ARGV, 2 do
+for i = 8, 2 * #KEYS + 3, 2 do
   local digests, key = ARGV[i], KEYS[i / 2 - 1]
   local record = call('GET', key) or ''
   if sub(record, 1, start - 1) ~= epoch then record = '' end
@@ -107,6 +108,10 @@ for i = 8, #ARGV, 2 do
 end
 if top == seq then return reply end
 
+-- What an amendment adds to the publication: the number of events it changed, and each of them as it is now.
+local changed, changes = '', ''
+--@amend
+
 local entry = format('%d %d %s %s\n', seq + 1, top - seq, ts, token) .. table.concat(lines, '\n')
 local length = call('RPUSH', KEYS[1], entry)
 -- Looked at with every 16th event: trimmed by age, and by count an eighth at a time; at least as much is kept as promised.
@@ -142,5 +147,5 @@ for _, growth in ipairs(grown) do
     if call('TTL', key) < window then call('EXPIRE', key, 2 * window) end
   end
 end
-call('PUBLISH', ARGV[1], epoch .. ' ' .. last .. '\n' .. entry)
+call('PUBLISH', ARGV[1], epoch .. ' ' .. last .. changed .. '\n' .. entry .. changes)
 return reply

@@ -6,8 +6,9 @@
 --         (5 empty: nothing to prove)
 --
 -- Returns  epoch, seq and mid of the last event, seq of the oldest one kept, 1 if the proof holds else 0, and entries of
---          the log: all wanted events are among theirs, and no more than the first and the last entry have others.
-local epoch, seq, mid = unpack(redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mid'))
+--          the log: all wanted events are among theirs, and no more than the first and the last entry have others;
+--          then the topic as JSON, empty if there is none, and how many events so far were no messages.
+local epoch, seq, mid, topic, others = unpack(redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mid', 'topic', 'others'))
 if not epoch or not seq then
   epoch, seq, mid = ARGV[1], 0, ''
   redis.call('DEL', KEYS[1])
@@ -54,4 +55,4 @@ if most > 0 and length > 0 and from <= seq then
   local last = math.min(from + most - 1, seq)
   entries = redis.call('LRANGE', KEYS[1], locate(from), locate(last))
 end
-return {epoch, seq, mid, oldest, proved, entries}
+return {epoch, seq, mid, oldest, proved, entries, topic or '', tonumber(others or 0)}

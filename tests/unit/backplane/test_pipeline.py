@@ -46,7 +46,7 @@ async def test_it_loads_the_scripts_before_it_is_up() -> None:
         async with running(pipeline.run()):
             await until_async(lambda: pipeline.up, "it is up")
             loaded = [command[2].decode() for command in redis.commands if command[0] == b"SCRIPT"]
-            assert loaded == [pipeline.publish.source, pipeline.read.source]
+            assert loaded == [pipeline.publish.source, pipeline.amend.source, pipeline.read.source]
             assert pipeline.publish.sha == "a" * 40
 
 

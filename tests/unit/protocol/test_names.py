@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadRequest
-from app.protocol.names import NAME_MAX, ROOM_MAX, room_name, user_name
+from app.protocol.names import EMOJI_MAX, NAME_MAX, ROOM_MAX, TOPIC_MAX, emoji, room_name, topic_line, user_name
 
 INVISIBLE = {
     "null": "\0",
@@ -113,3 +113,56 @@ def test_whatever_is_given_becomes_a_name_or_a_bad_request(name: str) -> None:
 def test_the_short_cut_for_plain_names_agrees_with_the_rule(name: str) -> None:
     """Plain ASCII names are their own form."""
     assert room_name(name) == name == unicodedata.normalize("NFC", name)
+
+
+EMOJI = (
+    "\U0001f44d \u2764\ufe0f \U0001f44d\U0001f3fd \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea "
+    "1\ufe0f\u20e3 \u2705 \u203c\ufe0f \u2139\ufe0f \u2194\ufe0f \u00a9\ufe0f \u2122 \u3030\ufe0f \U0001fae8 "
+    "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+).split()
+
+
+@pytest.mark.parametrize("text", EMOJI)
+def test_emoji_of_all_kinds_are_reactions(text: str) -> None:
+    """Pictures old and new, skin tones, families, flags, keycaps."""
+    assert emoji(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "ok",
+        "1",
+        "12",
+        "#",
+        "\u200d",
+        "\ufe0f",
+        "\U0001f44dx",
+        " \U0001f44d",
+        "\U0001f44d" * (EMOJI_MAX + 1),
+        "1\U0001f44d",
+        "<b>",
+        "\u202e\U0001f44d",
+        "e\u0301",
+        "\U000e0067",
+        "\n",
+        "\u0416",
+        "\u4e2d",
+    ],
+)
+def test_what_is_no_emoji_is_no_reaction(text: str) -> None:
+    """Words, digits, invisible parts alone, too many."""
+    with pytest.raises(BadRequest):
+        emoji(text)
+
+
+def test_a_topic_is_one_line() -> None:
+    """Any words, emoji too, without space around; nothing is a topic that removes it."""
+    assert topic_line("  What\u2019s new? \U0001f680 \u200f\u05d0 ") == "What\u2019s new? \U0001f680 \u200f\u05d0"
+    assert topic_line(" ") == ""
+    assert len(topic_line("x" * TOPIC_MAX)) == TOPIC_MAX
+    for wrong in ("a\nb", "a\x00b", "a\u2028b", "a\tb", "\x1b[2J", "x" * (TOPIC_MAX + 1)):
+        with pytest.raises(BadRequest):
+            topic_line(wrong)
