@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from bench import loadclient, machine, netns, report, selfcheck
+from bench.install import CannotInstall
 from bench.peers import PEERS, REPOSITORY
 from bench.scenarios import QUICK, SCENARIOS, Bench, measure
 from bench.servers import CannotStart, engine_version
@@ -100,6 +101,17 @@ def _ceilings(bench: Bench) -> list[dict]:
     return found
 
 
+def _prepare(names: list[str], bench: Bench, run: dict) -> list[str]:
+    """Install what the peers need; the names of those that can run here. Why others cannot is in the report."""
+    for name in names:
+        try:
+            run["versions"][name] = PEERS[name].prepare()
+        except CannotInstall as problem:
+            bench.say(f"{PEERS[name].label} is left out: {problem}")
+            run["left_out"][name] = str(problem)
+    return [name for name in names if name in run["versions"]]
+
+
 def _meta(args: argparse.Namespace, pinned: bool, private: bool, busy: float) -> dict:
     place = ("Servers and engine on core 0, load client on core 1, " if pinned else "Nothing pinned to a core, ") + (
         "private loopback." if private else "the machine's loopback."
@@ -150,12 +162,13 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     pinned = not args.no_pin and (os.cpu_count() or 1) >= 2
     bench = _bench(args, pinned)
-    run: dict = {"results": [], "ceilings": []}
+    run: dict = {"results": [], "ceilings": [], "versions": {}, "left_out": {}}
     try:
         loadclient.build()
         if args.self_check:
             client = loadclient.LoadClient(core=None, seconds=1.0, warmup=0.5, drain=1.0)
             return 0 if selfcheck.check(client, bench.say) else 1
+        peers = _prepare(args.peer or list(PEERS), bench, run)
         private = not args.host_network and netns.enter()
         busy = machine.busy_cores()
         run["meta"] = _meta(args, pinned, private, busy)
@@ -165,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
             bench.say("load client's own ceiling")
             run["ceilings"] = _ceilings(bench)
         for name in args.scenario or (QUICK if args.quick else SCENARIOS):
-            for peer in args.peer or PEERS:
+            for peer in peers:
                 bench.say(f"{SCENARIOS[name].title}: {PEERS[peer].label}")
                 run["results"].append(measure(bench, SCENARIOS[name], PEERS[peer]))
                 bench.say("  " + json.dumps({k: v for k, v in run["results"][-1].items() if k != "cores"}))

@@ -5,7 +5,7 @@ sent with ``await ws.send`` to one member after the other. uvloop and hiredis ar
 publishing goes through a pool that waits instead of failing. It has no order across workers, no history,
 no dedupe and no answer to a slow reader.
 
-Environment: NAIVE_PORT, NAIVE_WORKERS, NAIVE_REDIS_URL.
+Environment: PEER_PORT, PEER_WORKERS, PEER_REDIS_URL.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sanic.response import text
 from websockets.exceptions import ConnectionClosed
 
 CHANNEL = "naive:"
+WORKERS = int(os.environ.get("PEER_WORKERS", "2"))
 
 app = Sanic("naive")
 app.config.OAS = False
@@ -54,13 +55,18 @@ async def relay(pubsub: PubSub) -> None:
 
 @app.before_server_start
 async def start_relay(app: Sanic) -> None:
-    url = os.environ["NAIVE_REDIS_URL"]
+    url = os.environ["PEER_REDIS_URL"]
     pool = BlockingConnectionPool.from_url(url, max_connections=50, timeout=None, decode_responses=True)
     app.ctx.redis = Redis(connection_pool=pool)
     app.ctx.pubsub = Redis.from_url(url, decode_responses=True).pubsub()
     # A first subscription, so that listen() has a connection to wait on before anybody joins.
     await app.ctx.pubsub.subscribe(CHANNEL)
     app.ctx.relay = asyncio.create_task(relay(app.ctx.pubsub), name="relay")
+
+
+@app.after_server_start
+async def count_worker(app: Sanic) -> None:
+    await app.ctx.redis.incr("peer:ready")
 
 
 @app.before_server_stop
@@ -70,7 +76,8 @@ async def stop_relay(app: Sanic) -> None:
 
 @app.get("/livez")
 async def livez(request: Request):
-    return text("ok")
+    ready = int(await request.app.ctx.redis.get("peer:ready") or 0) >= WORKERS
+    return text("ok" if ready else "starting", status=200 if ready else 503)
 
 
 @app.websocket("/feed/<name:str>")
@@ -90,8 +97,8 @@ async def feed(request: Request, ws: Websocket, name: str) -> None:
 if __name__ == "__main__":
     app.run(
         host="127.0.0.1",
-        port=int(os.environ["NAIVE_PORT"]),
-        workers=int(os.environ.get("NAIVE_WORKERS", "2")),
+        port=int(os.environ["PEER_PORT"]),
+        workers=WORKERS,
         access_log=False,
         motd=False,
     )
