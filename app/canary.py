@@ -1,7 +1,7 @@
 """A worker's message to itself through Redis pub/sub, once a second: readiness means that it comes back.
 
 With each goes a question for Redis' time, from which its distance to this machine's clock is estimated: the time that
-an event took from Redis' clock to a member can only be told with it.
+an event took from Redis' clock to a member can only be told with it. Now and then Redis is asked how it is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from functools import partial
+from itertools import count
 
 from app.backplane import keys
 from app.backplane.link import Reply
@@ -21,6 +22,7 @@ from app.metrics import Counters
 CANARY_SECONDS = 1.0
 CANARY_RETRY_SECONDS = 0.05
 OFFSETS_KEPT = 16
+INFO_EVERY = 10
 
 
 class Canary:
@@ -48,12 +50,14 @@ class Canary:
 
     async def run(self) -> None:
         """Send, for ever; sooner again where it cannot be sent, which its age tells."""
-        while True:
+        for number in count():
             pause = CANARY_SECONDS
             try:
                 await self._subscriber.subscribe(self.channel)
                 self._pipeline.post(("PUBLISH", self.channel, b"%.6f" % time.monotonic()), _ignore)
                 self._pipeline.post(("TIME",), partial(self._compare, time.time()))
+                if number % INFO_EVERY == 0:
+                    self._pipeline.post(("INFO",), self.note)
             except ParleyError:
                 pause = CANARY_RETRY_SECONDS
             await asyncio.sleep(pause)
@@ -66,6 +70,16 @@ class Canary:
         """Redis' clock said `redis` between two moments here. The closest two of the last OFFSETS_KEPT count."""
         self._offsets.append((answered - asked, redis - (asked + answered) / 2))
         self._counters.redis_clock_offset_seconds = min(self._offsets)[1]
+
+    def note(self, reply: Reply) -> None:
+        """Redis' own account of itself. One that gives none, or not all of it, is not asked for reasons."""
+        if type(reply) is not bytes:
+            return
+        info = dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
+        self._counters.redis_memory_bytes = int(info.get("used_memory", 0))
+        self._counters.redis_memory_max_bytes = int(info.get("maxmemory", 0))
+        failed = "err" in (info.get("aof_last_write_status"), info.get("rdb_last_bgsave_status"))
+        self._counters.redis_persistence_failed = int(failed)
 
 
 def _ignore(_reply: Reply) -> None:

@@ -131,6 +131,9 @@ class Counters:
     redis_reconnects: int = _counter("Connections to Redis lost.")
     canary_age_seconds: float = _gauge("Age of the last message to itself that the worker heard through Redis.")
     canary_round_trip_seconds: Histogram = _histogram("Round trip of the worker's messages to itself through Redis.")
+    redis_memory_bytes: int = _gauge("Memory that Redis uses, by its own account; 0 where it does not tell.")
+    redis_memory_max_bytes: int = _gauge("Memory at which Redis refuses writes or evicts; 0: no such limit.")
+    redis_persistence_failed: int = _gauge("1 while Redis says that it cannot write to its disk.")
     redis_clock_offset_seconds: float = _gauge("Redis' clock minus this machine's, estimated to half a round trip.")
 
     # Process

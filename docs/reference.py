@@ -74,7 +74,7 @@ times are cut.
 
 {_table(("metric", "type", "labels", "meaning"), list(rows.values()))}
 
-[Operations](operations.md) says what to look at.
+[Operations](operations.md) says what to alert on; `deploy/observability/` has a dashboard and alert rules.
 """
 
 

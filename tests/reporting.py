@@ -1,6 +1,7 @@
 """Pytest plugin: leaves out what this machine cannot run, and says so where everyone sees it.
 
-A test that needs Docker carries the marker `docker`, one that needs Chromium the marker `browser`. Where the
+A test that needs Docker carries the marker `docker`, one that needs Chromium the marker `browser`, one that needs
+Prometheus the marker `prometheus`. Where the
 need is not met the tests are deselected, and the run ends with the section "not run here": one line for each
 reason, with the number of tests. Loaded by `-p tests.reporting` in pyproject.toml.
 """
@@ -50,9 +51,14 @@ def _why_no_docker() -> str | None:
     return _why_not("docker", "info") or _why_not("docker", "compose", "version")
 
 
+def _why_no_prometheus() -> str | None:
+    return _why_not("promtool", "--version") or _why_not("prometheus", "--version")
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "browser": cache(_why_no_browser),
     "docker": cache(_why_no_docker),
+    "prometheus": cache(_why_no_prometheus),
 }
 
 

@@ -35,6 +35,8 @@ class Redis:
         if command[0] == "PUBLISH":
             self.hears(command[2])
             answer(1)
+        elif command[0] == "INFO":
+            answer(b"used_memory:7")
         else:
             now = time.time() + self.ahead_seconds
             answer([b"%d" % int(now), b"%d" % int(now % 1 * 1e6)])
@@ -94,3 +96,15 @@ async def test_of_several_answers_about_the_time_the_fastest_counts() -> None:
     for second in range(module.OFFSETS_KEPT):
         canary.compare(200.0 + second, 200.1 + second, 203.05 + second)
     assert counters.redis_clock_offset_seconds == pytest.approx(3.0)
+
+
+async def test_what_redis_says_of_itself_is_noted() -> None:
+    """Its memory, its limit, a disk that fails; one that says nothing changes nothing."""
+    canary, _, counters = wired()
+    canary.note(b"# Memory\r\nused_memory:1000\r\nmaxmemory:4000\r\naof_last_write_status:ok\r\n")
+    assert (counters.redis_memory_bytes, counters.redis_memory_max_bytes) == (1000, 4000)
+    assert counters.redis_persistence_failed == 0
+    canary.note(b"used_memory:1000\r\naof_last_write_status:err\r\n")
+    assert (counters.redis_memory_max_bytes, counters.redis_persistence_failed) == (0, 1)
+    canary.note(Unavailable("NOPERM"))
+    assert counters.redis_memory_bytes == 1000
