@@ -41,7 +41,9 @@ class Cheat:
     """The smallest chat room there is, with one fault."""
 
     def __init__(self, proto: str, spoil: Spoil):
-        self._json, self._spoil = proto == "json", spoil
+        self._on_text = {"json": self._on_json, "raw": self._on_raw, "socketio": self._on_socketio}[proto]
+        self._greeting = '0{"sid":"s"}' if proto == "socketio" else ""
+        self._spoil = spoil
         self._members: list[ServerConnection] = []
         self._count = 0
         self._kept: list[str] = []
@@ -49,8 +51,10 @@ class Cheat:
     async def handle(self, connection: ServerConnection) -> None:
         self._members.append(connection)
         try:
+            if self._greeting:
+                await connection.send(self._greeting)
             async for text in connection:
-                await (self._on_json if self._json else self._on_raw)(connection, str(text))
+                await self._on_text(connection, str(text))
         finally:
             self._members.remove(connection)
 
@@ -64,10 +68,18 @@ class Cheat:
             await connection.send(_compact({"type": "ack", "id": message["id"], "seq": self._count}))
 
     async def _on_raw(self, connection: ServerConnection, text: str) -> None:
-        if text.endswith("pppp"):  # the load client asks whether everybody is in
+        if "pppp" in text:  # the load client asks whether everybody is in
             await asyncio.gather(*(member.send(text) for member in self._members))
         else:
             await self._broadcast(text)
+
+    async def _on_socketio(self, connection: ServerConnection, text: str) -> None:
+        if text == "40":
+            await connection.send('40{"sid":"s"}')
+        elif text.startswith("420"):
+            await connection.send("430[]")
+        else:
+            await self._on_raw(connection, text)
 
     async def _broadcast(self, text: str) -> None:
         self._count += 1
@@ -121,14 +133,14 @@ def _serving(handle: Callable[[ServerConnection], Awaitable[None]]):
 
 
 def check(client: LoadClient, say: Callable[[str], None]) -> bool:
-    """Whether every fault is counted as what it is, in both protocols."""
+    """Whether every fault is counted as what it is, in every protocol."""
     good = True
-    for proto in ("json", "raw"):
+    for proto in ("json", "raw", "socketio"):
         for name, (spoil, expected) in FAULTS.items():
             cheat = Cheat(proto, spoil)
             with _serving(cheat.handle) as port:
                 step = client.run(_Target(_Plain(proto), port), [Group(1, MEMBERS, 1, RATE)])
             right = step.violations == expected and step.groups[0]["sent"] == RATE * (SECONDS + client.warmup)
             good &= right
-            say(f"  {proto:4} {name:10} counted {step.violations or 'nothing'}: {'right' if right else 'WRONG'}")
+            say(f"  {proto:8} {name:10} counted {step.violations or 'nothing'}: {'right' if right else 'WRONG'}")
     return good

@@ -71,6 +71,15 @@ void conn_ready(struct conn *c) {
     run.ready++;
 }
 
+void conn_joined(struct conn *c) {
+    if (c->state != CONN_JOINING)
+        return;
+    if (run.opt.mode != MODE_RUN || !c->room->group->senders)
+        conn_ready(c);
+    else
+        conn_uncount(c); /* ready when its room's probe arrives: who is in is not yet heard by all workers */
+}
+
 void conn_close(struct conn *c, uint16_t code, const char *why) {
     if (c->state == CONN_CLOSED)
         return;
@@ -172,6 +181,8 @@ static void conn_read(struct conn *c) {
     }
     if (run.opt.proto == PROTO_JSON)
         used += frames_json(c, buffer + used, total - used);
+    else if (run.opt.proto == PROTO_SOCKETIO)
+        used += frames_socketio(c, buffer + used, total - used);
     else
         used += frames_raw(c, buffer + used, total - used);
     if (c->state != CONN_CLOSED)

@@ -59,10 +59,8 @@ size_t control_handshake(struct conn *c, uint8_t *p, size_t len) {
     c->state = CONN_JOINING;
     if (run.opt.proto == PROTO_JSON)
         say_hello(c);
-    else if (run.opt.mode != MODE_RUN || !c->room->group->senders)
-        conn_ready(c);
-    else
-        conn_uncount(c); /* ready when its room's probe arrives: an open socket does not say that it is in */
+    else if (run.opt.proto == PROTO_RAW)
+        conn_joined(c); /* an open socket is all that such a server says */
     return (size_t)n;
 }
 

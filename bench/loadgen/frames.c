@@ -80,11 +80,14 @@ static inline void json_text(struct conn *c, const char *p, size_t len) {
     control_json(c, p, len);
 }
 
-static inline void raw_text(struct conn *c, const char *p, size_t len) {
+/* Text as it came, or in a packet of Socket.IO: only what has no mark is looked at more closely. */
+static inline void raw_text(struct conn *c, const char *p, size_t len, enum proto proto) {
     struct group *g = c->room->group;
     const char *mark = len >= MARK_BYTES ? find_mark(g, p, len) : NULL;
     if (mark)
         count_text(c, g, mark);
+    else if (proto == PROTO_SOCKETIO)
+        control_socketio(c, p, len);
     else
         run.others++;
 }
@@ -123,7 +126,7 @@ __attribute__((always_inline)) static inline size_t frames(struct conn *c, uint8
             if (proto == PROTO_JSON)
                 json_text(c, (const char *)payload, size);
             else
-                raw_text(c, (const char *)payload, size);
+                raw_text(c, (const char *)payload, size, proto);
         } else {
             control_frame(c, first, payload, size);
             if (c->state == CONN_CLOSED)
@@ -139,4 +142,8 @@ size_t frames_json(struct conn *c, uint8_t *p, size_t len) {
 
 size_t frames_raw(struct conn *c, uint8_t *p, size_t len) {
     return frames(c, p, len, PROTO_RAW);
+}
+
+size_t frames_socketio(struct conn *c, uint8_t *p, size_t len) {
+    return frames(c, p, len, PROTO_SOCKETIO);
 }

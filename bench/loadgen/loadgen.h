@@ -5,6 +5,7 @@
  * conn.c     connecting, reading, writing, closing
  * frames.c   server frames in place: counting, order, latency (the hot path)
  * control.c  what is rare: handshake answer, replies to hello and join, errors, ping and close
+ * socketio.c the same for Socket.IO: open, connect, join, ping
  * sender.c   the open-model schedule and the messages themselves
  * report.c   the result as one line of JSON
  */
@@ -26,7 +27,7 @@ enum {
     ACK_SPAN = 64,            /* width of the bitmap of unacknowledged sends */
 };
 
-enum proto { PROTO_JSON, PROTO_RAW };
+enum proto { PROTO_JSON, PROTO_RAW, PROTO_SOCKETIO };
 enum mode { MODE_RUN, MODE_IDLE, MODE_LISTEN };
 enum state { CONN_NEW, CONN_CONNECTING, CONN_SHAKING, CONN_JOINING, CONN_READY, CONN_CLOSED };
 
@@ -140,12 +141,14 @@ void conn_put(struct conn *c, const void *bytes, size_t len); /* queue; conn_flu
 void conn_flush(struct conn *c);
 void conn_close(struct conn *c, uint16_t code, const char *why);
 void conn_send_frame(struct conn *c, uint8_t opcode, const void *payload, size_t len);
+void conn_joined(struct conn *c); /* in its room, as far as the server says; ready, or waits for the probe */
 void conn_ready(struct conn *c);
 void conn_uncount(struct conn *c); /* its place among those connecting is free */
 
 /* frames.c: bytes of whole frames handled; the rest is an unfinished one */
 size_t frames_json(struct conn *c, uint8_t *p, size_t len);
 size_t frames_raw(struct conn *c, uint8_t *p, size_t len);
+size_t frames_socketio(struct conn *c, uint8_t *p, size_t len);
 
 /* control.c */
 size_t control_handshake(struct conn *c, uint8_t *p, size_t len);
@@ -153,6 +156,9 @@ void control_frame(struct conn *c, uint8_t opcode, const uint8_t *p, size_t len)
 void control_json(struct conn *c, const char *p, size_t len);
 bool find_number(const char *p, size_t len, const char *key, uint64_t *number);
 void note_error(const char *what, const char *text, size_t len);
+
+/* socketio.c */
+void control_socketio(struct conn *c, const char *p, size_t len);
 
 /* sender.c */
 void senders_prepare(void);

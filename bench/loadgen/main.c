@@ -112,7 +112,7 @@ static bool turn(uint64_t until) {
 
 static void connect_all(void) {
     uint64_t start = now_us(), deadline = start + (uint64_t)(run.opt.connect_timeout * 1e6), probed = start;
-    bool probing = run.opt.proto == PROTO_RAW && run.opt.mode == MODE_RUN && run.sender_count;
+    bool probing = run.opt.proto != PROTO_JSON && run.opt.mode == MODE_RUN && run.sender_count;
     while (run.ready + run.failed + run.closed < run.conn_count) {
         uint64_t now = now_us();
         if (now > deadline)

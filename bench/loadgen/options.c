@@ -12,7 +12,8 @@ static const char USAGE[] =
     "\n"
     "  --mode run|idle|listen  run: send and measure. idle: join, print a ready line, hold until a line on stdin.\n"
     "                          listen: send nothing, count what comes (the client's own ceiling)\n"
-    "  --proto json|raw        json: Parley's protocol. raw: each text frame goes to the whole room\n"
+    "  --proto NAME            json: Parley's protocol. raw: each text frame goes to the whole room.\n"
+    "                          socketio: the same in packets of Socket.IO, whose members join the room first\n"
     "  --path PATH             request path; {room} becomes the room's name (default /ws or /feed/{room})\n"
     "  --group ...             name=TEXT rooms=N members=N (per room) senders=N (per room) rate=N (messages/s,\n"
     "                          all rooms of the group together) stall=N (members that stop reading)\n"
@@ -114,6 +115,8 @@ static enum proto read_proto(const char *text) {
         return PROTO_JSON;
     if (!strcmp(text, "raw"))
         return PROTO_RAW;
+    if (!strcmp(text, "socketio"))
+        return PROTO_SOCKETIO;
     usage("unknown --proto", text);
 }
 

@@ -6,6 +6,10 @@
 #include "marker.h"
 #include "ws.h"
 
+/* A text in a packet of Socket.IO: an event with the name "m". */
+#define SOCKETIO_BEFORE "42[\"m\",\""
+#define SOCKETIO_BEHIND "\"]"
+
 /* Ids have nine digits from the first to the last, so that a message is a copy of a draft with digits filled in. */
 enum { ID_BASE = 100000000, ID_DIGITS = 9 };
 
@@ -25,11 +29,14 @@ static void draft_message(struct sender *s) {
         s->draft_cid = (uint32_t)n;
         n += sprintf(draft + n, "%09d\",\"text\":\"", 0);
     }
+    n += sprintf(draft + n, "%s", run.opt.proto == PROTO_SOCKETIO ? SOCKETIO_BEFORE : "");
     s->draft_text = (uint32_t)n;
     for (uint32_t i = 0; i < run.opt.text_bytes; i++)
         draft[n++] = (char)('a' + i % 26);
     if (run.opt.proto == PROTO_JSON)
         n += sprintf(draft + n, "\"}");
+    else if (run.opt.proto == PROTO_SOCKETIO)
+        n += sprintf(draft + n, SOCKETIO_BEHIND);
     s->draft = draft;
     s->draft_len = (uint32_t)n;
 }
@@ -71,7 +78,7 @@ static void put_message(struct sender *s, uint32_t counter, uint64_t intended) {
 static bool may_send(const struct sender *s) {
     if (s->conn->out_len - s->conn->out_pos > OUT_MAX)
         return false;
-    return run.opt.proto == PROTO_RAW || (s->in_flight < run.opt.window && s->sent - s->ack_base < ACK_SPAN);
+    return run.opt.proto != PROTO_JSON || (s->in_flight < run.opt.window && s->sent - s->ack_base < ACK_SPAN);
 }
 
 void sender_flush(struct sender *s) {
@@ -165,11 +172,15 @@ bool senders_done(void) {
     return true;
 }
 
-/* Raw servers do not say when a member is in: one message per room until every member has seen one. */
+/* Such servers do not say when a member hears all others: one message per room until every member has seen one. */
 void rooms_probe(bool again) {
-    char text[TEXT_MAX];
-    memset(text, 'p', sizeof text);
-    mark_write(text, (struct mark){(uint32_t)now_us(), MARK_PROBE, 0});
+    char text[TEXT_MAX + 32];
+    bool socketio = run.opt.proto == PROTO_SOCKETIO;
+    int before = sprintf(text, "%s", socketio ? SOCKETIO_BEFORE : "");
+    memset(text + before, 'p', run.opt.text_bytes);
+    mark_write(text + before, (struct mark){(uint32_t)now_us(), MARK_PROBE, 0});
+    size_t len = (size_t)before + run.opt.text_bytes;
+    len += (size_t)sprintf(text + len, "%s", socketio ? SOCKETIO_BEHIND : "");
     for (uint32_t i = 0; i < run.room_count; i++) {
         struct room *r = &run.rooms[i];
         uint32_t joining = 0, joined = 0;
@@ -183,7 +194,7 @@ void rooms_probe(bool again) {
         if (!joining || joining + joined < r->members || (r->probed && !again))
             continue;
         r->probed = true;
-        conn_send_frame(speaker, WS_TEXT, text, run.opt.text_bytes);
+        conn_send_frame(speaker, WS_TEXT, text, len);
         conn_flush(speaker);
     }
 }

@@ -45,6 +45,17 @@ class NodeWs(NodePeer):
     first_rates = {"fanout-1x1000": 64, "fanout-200x10": 8000}  # noqa: RUF012
 
 
+class SocketIo(NodePeer):
+    name = "socket-io"
+    label = "Socket.IO + Redis"
+    setup = "a cluster of 2, `@socket.io/redis-adapter` with ioredis, websocket only, bufferutil, no compression"
+    proto = "socketio"
+    path = "/socket.io/?EIO=4&transport=websocket"
+    program = "socketio_room.js"
+    packages = ("socket.io", "@socket.io/redis-adapter", "bufferutil", "ioredis")
+    first_rates = {"fanout-1x1000": 40, "fanout-200x10": 3000}  # noqa: RUF012
+
+
 class Bun(Peer):
     name = "bun"
     label = "Bun + Redis"
