@@ -25,8 +25,8 @@ async def test_two_pages_on_two_replicas_talk_to_each_other(replicas: tuple[str,
     assert await ada.texts() == await bob.texts()
     assert len(await ada.texts()) == 10
     await expect(bob.log.get_by_text("Ada", exact=True).first).to_be_visible()
-    await expect(ada.page.get_by_text(re.compile(r"^node left(\.\d+)?, \d+ ms$"))).to_be_visible()
-    await expect(bob.page.get_by_text(re.compile(r"^node right(\.\d+)?, \d+ ms$"))).to_be_visible()
+    await expect(ada.page.get_by_text(re.compile(r"^worker left(\.\d+)?, \d+ ms$"))).to_be_visible()
+    await expect(bob.page.get_by_text(re.compile(r"^worker right(\.\d+)?, \d+ ms$"))).to_be_visible()
 
 
 async def test_a_message_stays_one_row_from_typing_to_echo(replicas: tuple[str, str], visit: Visit, room: str) -> None:

@@ -28,7 +28,7 @@ async def test_every_request_goes_to_the_page_s_own_server(replicas: tuple[str, 
     await ada.say("hello")
     assert failed == []
     paths = {address.removeprefix(replicas[0]) for address in ada.requests}
-    assert {"/web/page/main.js", "/web/vendor/vendor.js", "/client/parley.js", "/web/style.css"} <= paths
+    assert {"/web/page/main.js", "/web/vendor/vendor.js", "/client/parley.js", "/web/style/base.css"} <= paths
     assert f"{replicas[0].replace('http', 'ws')}/ws" in paths
 
 

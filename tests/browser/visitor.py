@@ -76,6 +76,18 @@ class Visitor:
         await self.write(text)
         await expect(self.row(text)).to_have_attribute("data-state", "sent", timeout=15_000)
 
+    async def do(self, text: str, action: str) -> None:
+        """Take the message with this text in hand and press a button of its toolbar."""
+        await self.row(text).hover()
+        await self.row(text).get_by_role("toolbar").get_by_role("button", name=action, exact=True).click()
+
+    async def enter(self, room: str) -> None:
+        """Add a room by name and wait until it is shown."""
+        await self.page.get_by_role("button", name="Add a room").click()
+        await self.page.get_by_label("Name of the room").fill(room)
+        await self.page.keyboard.press("Enter")
+        await expect(self.page.get_by_role("heading", level=1)).to_have_text(f"#{room}")
+
     async def texts(self) -> list[str]:
         """The texts of all rows, from top to bottom."""
         return await self.log.locator("[data-state] .words").all_inner_texts()

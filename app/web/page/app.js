@@ -1,63 +1,65 @@
-/** The page as a whole: the rooms at the side, the current one beside them. */
+/** The page as a whole: the rooms at one side, the conversation, the people at the other. */
 
 import { html, useEffect, useState } from "../vendor/vendor.js";
 import { Banner } from "./banner.js";
 import { Composer } from "./composer.js";
-import { badge } from "./format.js";
-import { MenuIcon } from "./icons.js";
+import { Dialogs } from "./dialogs.js";
+import { beside, Header } from "./header.js";
 import { Log } from "./log.js";
 import { Welcome } from "./name.js";
+import { NoticeList } from "./notices.js";
+import { Presence } from "./presence.js";
 import { Sidebar } from "./sidebar.js";
 
 export function App({ chat }) {
-  const [open, setOpen] = useState(false);
+  /** What covers the conversation where there is no space beside it: "rooms", "people" or "". */
+  const [drawer, setDrawer] = useState("");
+  const [wide, setWide] = useState(beside.matches);
   const room = chat.current.value;
-  const close = () => setOpen(false);
-  useEffect(() => open ? overlay(close) : undefined, [open]);
+  const close = () => setDrawer("");
+  useEffect(() => drawer ? overlay(drawer, close) : undefined, [drawer]);
+  useEffect(() => {
+    const changed = () => { setWide(beside.matches); close(); };
+    beside.addEventListener("change", changed);
+    return () => beside.removeEventListener("change", changed);
+  }, []);
   const named = chat.name.value && !chat.nameError.value;
+  const entered = named && !room.error.value;
+  const people = wide ? chat.peopleShown.value : drawer === "people";
   return html`
-    <div class="app">
-      <${Sidebar} chat=${chat} open=${open} onClose=${close} />
-      ${open && html`<div class="shade" onClick=${close}></div>`}
-      <main class="main" inert=${open}>
-        <${Header} chat=${chat} room=${room} open=${open} onMenu=${() => setOpen(true)} />
+    <div class=${people && wide && entered ? "app with-people" : "app"}>
+      <${Sidebar} chat=${chat} open=${drawer === "rooms"} onClose=${close} />
+      ${drawer && html`<div class="shade" onClick=${close}></div>`}
+      <main class="main" inert=${Boolean(drawer)}>
+        <${Header} chat=${chat} room=${room} drawer=${drawer} onDrawer=${setDrawer} />
         <${Banner} chat=${chat} />
         ${!named && html`<${Welcome} chat=${chat} room=${room} />`}
         ${named && room.error.value && html`<${Refused} chat=${chat} room=${room} />`}
-        ${named && !room.error.value && html`
+        ${entered && html`
           <${Log} key=${`log ${room.name}`} chat=${chat} room=${room} />
           <${Composer} key=${`composer ${room.name}`} chat=${chat} room=${room} />`}
       </main>
+      ${entered && people && html`<${Presence} chat=${chat} room=${room} open=${drawer === "people"}
+        onClose=${() => { if (wide) chat.peopleShown.value = false; else close(); }} />`}
+      <${NoticeList} notices=${chat.notices} />
+      <${Dialogs} chat=${chat} />
     </div>`;
 }
 
-/** While the rooms cover the conversation: focus goes there and comes back, Esc and a wider window close them. */
-function overlay(close) {
+/** While a drawer covers the conversation: focus goes there and comes back, Esc and a wider window close it. */
+function overlay(drawer, close) {
   const opener = document.activeElement;
   const wide = matchMedia("(width >= 46rem)");
   const pressed = (event) => event.key === "Escape" && close();
+  const first = { rooms: ".room.current a", people: ".people .close" }[drawer];
   addEventListener("keydown", pressed);
   wide.addEventListener("change", close);
-  document.querySelector(".room.current a")?.focus();
+  document.querySelector(first)?.focus();
   return () => {
     removeEventListener("keydown", pressed);
     wide.removeEventListener("change", close);
-    if (document.activeElement === document.body || document.querySelector(".side").contains(document.activeElement)) opener?.focus();
+    if (document.activeElement === document.body || document.activeElement?.closest(".side, .people")) opener?.focus();
   };
-}
-
-function Header({ chat, room, open, onMenu }) {
-  const elsewhere = chat.unread.value - room.unread.value;
-  const members = room.members.value;
-  return html`
-    <header class="header">
-      <button type="button" class="tool narrow menu" aria-label=${elsewhere ? `Rooms, ${elsewhere} unread` : "Rooms"} aria-expanded=${open}
-        aria-controls="rooms" onClick=${onMenu}>
-        <${MenuIcon} />${elsewhere > 0 && html`<span class="badge" aria-hidden="true">${badge(elsewhere)}</span>`}
-      </button>
-      <h1><span class="hash" aria-hidden="true">#</span><bdi>${room.name}</bdi></h1>
-      ${members > 0 && html`<span class="members">${members === 1 ? "1 person" : `${members} people`}</span>`}
-    </header>`;
 }
 
 const Refused = ({ chat, room }) => html`

@@ -2,13 +2,18 @@
  * The state of the page: the rooms as the viewer has them, who the viewer is, and the connection.
  *
  * Owns every signal the components read and the only functions that change them. Talks to the server through the client
- * alone; knows nothing of the DOM but the address, the title and whether the page is visible.
+ * alone; knows nothing of the DOM but the address. What is read and what is counted belongs to `attention`, the rooms
+ * beyond the viewer's own to `directory`.
  */
 
 import { Parley } from "/client/parley.js";
 import { Store } from "/client/storage.js";
 import { batch, computed, effect, signal } from "../vendor/vendor.js";
-import { badge, plain, roomOfPath, roomPath } from "./format.js";
+import { Actions } from "./actions.js";
+import { Attention } from "./attention.js";
+import { Directory } from "./directory.js";
+import { roomOfPath, roomPath, seqOfHash } from "./format.js";
+import { Notices } from "./notices.js";
 import { RoomView } from "./roomview.js";
 
 const FIRST_ROOM = "lobby";
@@ -35,13 +40,24 @@ export class Chat {
     this.current = signal(null);
     /** Set while the viewer is asked for a name: why the last one was not taken, or "". */
     this.nameError = signal("");
+    /** What lies over the page: `{kind, ...}`, or null. */
+    this.dialog = signal(null);
+    /** Whether the people of the room are shown where there is space beside it. */
+    this.peopleShown = signal(this.#store.get("people", true));
+    /** The names last heard, by user. */
+    this.names = new Map();
     this.online = computed(() => this.link.value.state === "online");
     this.unread = computed(() => this.rooms.value.reduce((sum, room) => sum + room.unread.value, 0));
+    this.notices = new Notices();
+    this.actions = new Actions(this);
+    this.attention = new Attention(this, this.#store);
+    this.directory = new Directory(this, this.#store);
     this.#listen();
-    for (const name of this.#store.get("rooms", [])) this.#add(name);
-    this.#follow(location.pathname, true);
-    effect(() => this.#title());
+    for (const name of this.#store.get("rooms", [])) this.add(name);
+    this.#follow(true);
+    effect(() => this.attention.title());
     effect(() => this.#store.set("rooms", this.rooms.value.filter((room) => !room.error.value).map((room) => room.name)));
+    effect(() => this.#store.set("people", this.peopleShown.value));
   }
 
   // Who
@@ -62,12 +78,48 @@ export class Chat {
 
   // Rooms
 
-  /** Show a room, joining it if need be, and put it into the address. */
-  open(name, { replace = false } = {}) {
-    const room = this.#add(name);
-    const path = roomPath(name);
-    if (location.pathname !== path) history[replace ? "replaceState" : "pushState"](null, "", path);
-    this.#show(room);
+  find(name) {
+    return this.rooms.value.find((room) => room.name === name);
+  }
+
+  /** Be in a room without looking at it. */
+  add(name) {
+    const known = this.find(name);
+    const other = this.directory.others.get(name) ?? null;
+    if (known && other) known.other.value = other;
+    if (known && !known.error.value) return known;
+    const room = known ?? new RoomView(name, this.#tab.get("drafts", {})[name] ?? "", other);
+    room.error.value = null;
+    room.take(this.client.pending(name));
+    if (!known) this.rooms.value = [...this.rooms.value, room];
+    this.client.join(name).catch(() => {}); // `refused` tells
+    return room;
+  }
+
+  /** Show a room, joining it if need be, and put it into the address; with `seq`, show that message. */
+  open(name, { seq = null, replace = false } = {}) {
+    const room = this.add(name);
+    const address = roomPath(name) + (seq === null ? "" : `#${seq}`);
+    if (location.pathname + location.hash !== address) history[replace ? "replaceState" : "pushState"](null, "", address);
+    this.#show(room, seq);
+  }
+
+  /** Follow an address of this page. False where it is none that leads into a room. */
+  follow(url) {
+    const { origin, pathname, hash } = new URL(url, location.href);
+    const name = origin === location.origin ? roomOfPath(pathname) : null;
+    if (name) this.open(name, { seq: seqOfHash(hash) });
+    return Boolean(name);
+  }
+
+  /** The next room of the list in a direction, or the next one with something unread. */
+  step(direction, unread = false) {
+    const rooms = this.rooms.value;
+    const at = rooms.indexOf(this.current.value);
+    for (let by = 1; by < rooms.length; by++) {
+      const room = rooms[(at + direction * by + rooms.length * by) % rooms.length];
+      if (!unread || room.unread.value) return this.open(room.name);
+    }
   }
 
   /** Leave a room and forget it; shows the next one. */
@@ -75,11 +127,14 @@ export class Chat {
     const left = this.rooms.value.findIndex((room) => room.name === name);
     if (left < 0) return;
     this.client.leave(name);
-    this.#marks({ [name]: undefined });
     this.rooms.value = this.rooms.value.filter((room) => room.name !== name);
     if (this.current.value?.name !== name) return;
     const next = this.rooms.value[Math.min(left, this.rooms.value.length - 1)];
     this.open(next?.name ?? FIRST_ROOM, { replace: true });
+  }
+
+  setTopic(room, topic) {
+    this.client.topic(room.name, topic).catch(() => {}); // `outbox` tells
   }
 
   // Messages
@@ -98,13 +153,60 @@ export class Chat {
     this.client.discard(cid);
   }
 
+  edit(room, seq, text) {
+    room.editing.value = null;
+    if (text !== room.timeline.find(seq)?.text) this.client.edit(room.name, seq, text).catch(() => {});
+  }
+
+  /** Open the latest message of the viewer's own for a change. False where there is none. */
+  editLast(room) {
+    const own = room.timeline.latest.findLast(({ type, user, deleted }) => type === "message" && user === this.user.value && !deleted);
+    if (own) room.editing.value = own.seq;
+    return Boolean(own);
+  }
+
+  delete(room, seq) {
+    this.client.delete(room.name, seq).catch(() => {});
+  }
+
+  /** Put the viewer's emoji under a message, or take it away where it is. */
+  react(room, seq, emoji) {
+    const users = room.timeline.find(seq)?.reactions?.find((reaction) => reaction.emoji === emoji)?.users ?? [];
+    const waiting = room.unsent.findLast(({ change }) => change.type === "react" && change.seq === seq && change.emoji === emoji);
+    const on = waiting ? waiting.change.on : users.includes(this.user.value);
+    this.client.react(room.name, seq, emoji, !on).catch(() => {});
+  }
+
   /** Bring the page of history before a run: the top one when scrolling up, a later one to fill the gap before it. */
-  async older(room, run) {
-    if (!run?.more || room.loading.value || !this.online.value) return;
+  older(room, run) {
+    if (!run?.more) return undefined;
+    return this.#fetch(room, run, { before: run.first }, (page) => room.timeline.prepend(run, page));
+  }
+
+  /** Bring what follows the run before `run`, where the gap between them was left by going back. */
+  newer(room, run) {
+    const before = room.timeline.before(run);
+    if (!run.more || !before) return undefined;
+    return this.#fetch(room, run, { after: before.last }, (page) => room.timeline.append(before, page));
+  }
+
+  draft(room, text) {
+    room.draft = text;
+    this.#tab.set("drafts", { ...this.#tab.get("drafts", {}), [room.name]: text || undefined });
+    if (text.trim()) this.client.typing(room.name);
+  }
+
+  /** The viewer sees the end of the current room, or does not. */
+  attend(room, atEnd) {
+    room.atEnd = atEnd;
+    if (atEnd && document.visibilityState === "visible") this.attention.seen(room);
+  }
+
+  async #fetch(room, run, where, take) {
+    if (room.loading.value || !this.online.value) return;
     room.loading.value = run;
     try {
-      const page = await this.client.history(room.name, { before: run.first, limit: PAGE });
-      room.timeline.prepend(run, page);
+      take(await this.client.history(room.name, { ...where, limit: PAGE }));
       room.changed();
       await after(SETTLE_SECONDS); // drawn by then, and not read out as news
     } catch (error) {
@@ -116,47 +218,40 @@ export class Chat {
     }
   }
 
-  /** The viewer sees the end of the current room, or does not. */
-  attend(room, atEnd) {
-    room.atEnd = atEnd;
-    if (atEnd && document.visibilityState === "visible") this.#seen(room);
-  }
-
-  draft(room, text) {
-    room.draft = text;
-    this.#tab.set("drafts", { ...this.#tab.get("drafts", {}), [room.name]: text || undefined });
-  }
-
-  #add(name) {
-    const known = this.rooms.value.find((room) => room.name === name);
-    if (known && !known.error.value) return known;
-    const room = known ?? new RoomView(name, this.#tab.get("drafts", {})[name] ?? "");
-    room.error.value = null;
-    room.take(this.client.pending(name));
-    if (!known) this.rooms.value = [...this.rooms.value, room];
-    this.client.join(name).catch(() => {}); // `refused` tells
-    return room;
-  }
-
-  #show(room) {
+  #show(room, seq) {
     batch(() => {
       const before = this.current.value;
-      if (before && before !== room) before.unreadAfter = null;
-      room.unreadAfter = room.unread.value ? this.#mark(room)?.seq ?? null : null;
-      room.atEnd = true;
+      if (before && before !== room) before.unreadAfter = before.found = null;
+      room.unreadAfter = room.unread.value ? room.read : null;
+      room.target = seq;
+      room.atEnd = seq === null;
       this.current.value = room;
       room.changed();
     });
     this.#store.set("last", room.name);
-    if (document.visibilityState === "visible") this.#seen(room);
+    if (seq !== null) this.#reach(room);
+    else if (document.visibilityState === "visible") this.attention.seen(room);
   }
 
-  #follow(path, replace) {
-    this.open(roomOfPath(path) ?? this.#store.get("last") ?? FIRST_ROOM, { replace });
+  /** See to it that the message the viewer was led to is there; the log then shows it. */
+  async #reach(room) {
+    const { target, timeline } = room;
+    if (target === null || !room.joined.value) return;
+    try {
+      if (!timeline.has(target)) timeline.place(await this.client.history(room.name, { before: target + PAGE / 2, limit: PAGE }));
+    } catch {
+      // it is not there, then
+    }
+    if (!timeline.has(target) && room.target === target) {
+      room.target = null;
+      this.notices.add("That message is no longer available.");
+    }
+    room.changed();
   }
 
-  #room(name) {
-    return this.rooms.value.find((room) => room.name === name);
+  #follow(replace) {
+    const name = roomOfPath(location.pathname);
+    this.open(name ?? this.#store.get("last") ?? FIRST_ROOM, { seq: name ? seqOfHash(location.hash) : null, replace });
   }
 
   // What the client tells
@@ -175,22 +270,30 @@ export class Chat {
       this.#store.set("name", name);
     }));
     client.on("joined", (reply) => this.#joined(reply));
-    client.on("gap", ({ room: name, upto }) => {
-      const room = this.#room(name);
-      room?.timeline.gap({ epoch: client.rooms.get(name).position.epoch, upto });
-      room?.changed();
+    client.on("gap", ({ room: name, upto, epochChanged }) => {
+      const room = this.find(name);
+      if (!room) return;
+      room.timeline.gap({ epoch: client.rooms.get(name).position.epoch, upto });
+      if (epochChanged) room.read = null; // a mark in numbers that are no more
+      room.changed();
     });
     client.on("event", (event) => this.#event(event));
     client.on("outbox", (entry) => this.#outbox(entry));
     client.on("refused", ({ room: name, error }) => {
-      const room = this.#room(name);
+      const room = this.find(name);
       if (room) room.error.value = error;
     });
-    addEventListener("popstate", () => this.#follow(location.pathname, true));
-    document.addEventListener("visibilitychange", () => {
-      const room = this.current.value;
-      if (document.visibilityState === "visible" && room?.atEnd) this.#seen(room);
+    client.on("presence", (push) => {
+      for (const { user, name } of push.joined ?? []) this.names.set(user, name);
+      this.find(push.room)?.presence(push, this.user.value);
     });
+    client.on("typing", ({ room, users }) => this.find(room)?.setTyping(users.filter(({ user }) => user !== this.user.value)));
+    client.on("read", (push) => this.attention.told(push));
+    client.on("mentioned", ({ room, seq, name }) => {
+      if (this.find(room)) return; // counted there
+      this.notices.add(`${name} has mentioned you in #${room}.`, { label: "Show", act: () => this.open(room, { seq }) });
+    });
+    addEventListener("popstate", () => this.#follow(true));
   }
 
   #linkNow() {
@@ -199,73 +302,45 @@ export class Chat {
   }
 
   #joined(reply) {
-    const room = this.#room(reply.room);
+    const room = this.find(reply.room);
     if (!room) return;
-    if (reply.fresh) room.timeline.start(reply);
-    room.joined.value = true;
-    after(SETTLE_SECONDS).then(() => { room.settled.value = true; });
-    room.members.value = reply.members ?? null;
-    room.settle(this.client.rooms.get(reply.room).position.seq);
-    if (this.#mark(room)?.epoch !== reply.epoch) this.#marks({ [room.name]: { epoch: reply.epoch, seq: reply.seq } });
-    this.#count(room);
-    if (room === this.current.value && room.unread.value) this.#show(room);
-    room.changed();
+    for (const { user, name } of [...reply.messages, ...(reply.presence ?? [])]) this.names.set(user, name);
+    batch(() => {
+      if (reply.fresh) room.timeline.start(reply);
+      room.enter(reply);
+      after(SETTLE_SECONDS).then(() => { room.settled.value = true; });
+      room.settle(this.client.rooms.get(reply.room).position.seq);
+      this.attention.entered(room, reply);
+      if (room === this.current.value && (room.unread.value || room.target !== null)) this.#show(room, room.target);
+      room.changed();
+    });
   }
 
   #event(event) {
-    const room = this.#room(event.room);
+    const room = this.find(event.room);
     if (!room) return;
+    this.names.set(event.user, event.name);
     room.timeline.push(event);
     room.settle(event.seq);
-    const attended = room === this.current.value && room.atEnd && document.visibilityState === "visible";
-    if (attended) this.#seen(room);
-    else if (event.type === "message" && event.user !== this.user.value) this.#unseen(room);
-    if (attended && room.timeline.trim()) room.changed();
+    if (event.type === "topic") room.topic.value = event.topic;
+    if (event.type === "message") room.spoke(event.user);
+    if (this.attention.event(room, event)) room.timeline.trim();
+    else if (event.type === "deleted") this.attention.count(room);
     room.changed();
   }
 
   #outbox(entry) {
-    const room = this.#room(entry.room);
+    const room = this.find(entry.room);
+    const { state, change, error } = entry;
+    if (state === "failed" && change.type !== "send") this.notices.add(refused(change.type, error));
     if (!room) return;
     room.update(entry, this.client.rooms.get(entry.room)?.position);
     room.changed();
   }
+}
 
-  // What is read
+const REFUSED = { edit: "Not changed", delete: "Not deleted", react: "No reaction given", topic: "The topic stays as it was" };
 
-  #mark(room) {
-    return this.#store.get("read", {})[room.name];
-  }
-
-  #marks(change) {
-    this.#store.set("read", { ...this.#store.get("read", {}), ...change });
-  }
-
-  #seen(room) {
-    const { epoch, last: seq } = room.timeline;
-    room.unread.value = 0;
-    room.below.value = 0;
-    if (!epoch || !room.joined.value) return;
-    const mark = this.#mark(room);
-    if (mark?.epoch !== epoch || mark.seq < seq) this.#marks({ [room.name]: { epoch, seq } });
-  }
-
-  #unseen(room) {
-    if (room === this.current.value) {
-      room.below.value += 1;
-      room.unreadAfter ??= this.#mark(room)?.seq ?? null;
-    }
-    this.#count(room);
-  }
-
-  #count(room) {
-    const mark = this.#mark(room);
-    room.unread.value = mark ? room.timeline.countAfter(mark.seq, this.user.value) : 0;
-  }
-
-  #title() {
-    const count = this.unread.value;
-    const room = this.current.value;
-    document.title = `${count ? `(${badge(count)}) ` : ""}${room ? `${plain(room.name)} · ` : ""}Parley`;
-  }
+function refused(type, error) {
+  return `${REFUSED[type] ?? "That did not work"}: ${error?.message || "the server does not allow it."}`;
 }

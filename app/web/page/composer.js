@@ -1,8 +1,10 @@
 /** Where one writes. The text lives in the field itself: nothing redraws under the hands of who types. */
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
-import { lengthOf } from "./format.js";
+import { completionAt, Completion } from "./completion.js";
+import { fit, isEnter, lengthOf } from "./format.js";
 import { SendIcon } from "./icons.js";
+import { Name } from "./people.js";
 
 /** From so many characters before the limit on, what is left is shown. */
 const WARN_BEFORE = 200;
@@ -10,17 +12,20 @@ const WARN_BEFORE = 200;
 export function Composer({ chat, room }) {
   const field = useRef(null);
   const [length, setLength] = useState(() => lengthOf(room.draft.trim()));
+  /** People whose name is being typed: `{from, typed, people, at}`, or null. */
+  const [completion, setCompletion] = useState(null);
   const left = chat.limits.value.text - length;
 
   useLayoutEffect(() => fit(field.current), []);
   useEffect(() => {
     // A touch keyboard that jumps up unasked hides what one came to read.
-    if (matchMedia("(hover: hover)").matches) field.current.focus();
+    if (matchMedia("(hover: hover)").matches && room.target === null) field.current.focus();
   }, []);
 
   const typed = () => {
-    const { value } = field.current;
+    const { value, selectionStart } = field.current;
     setLength(lengthOf(value.trim()));
+    setCompletion(completionAt(value, selectionStart, chat, room));
     chat.draft(room, value);
     fit(field.current);
   };
@@ -32,32 +37,67 @@ export function Composer({ chat, room }) {
     chat.send(room, text);
     field.current.focus();
   };
+  const complete = (person) => {
+    const { value, selectionStart } = field.current;
+    field.current.setRangeText(`@${person.name} `, completion.from, Math.max(selectionStart, completion.from), "end");
+    if (value !== field.current.value) typed();
+    setCompletion(null);
+    field.current.focus();
+  };
   const pressed = (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
-    // While an input method composes, Enter picks a word. Safari says so only by the key code.
-    if (event.isComposing || event.keyCode === 229) return;
-    event.preventDefault();
-    send();
+    if (completion && chooses(event, completion, setCompletion, complete)) {
+      event.preventDefault();
+      event.stopPropagation();
+    } else if (isEnter(event)) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "ArrowUp" && !field.current.value && !event.isComposing && chat.editLast(room)) {
+      event.preventDefault();
+    }
   };
 
   return html`
     <form class="composer" onSubmit=${(event) => { event.preventDefault(); send(); }}>
+      <${Completion} completion=${completion} onChoose=${complete} />
       <div class="field">
-        <textarea ref=${field} rows="1" dir="auto" aria-label="Message" placeholder=${`Message ${room.name}`}
-          enterkeyhint="send" autocapitalize="sentences" defaultValue=${room.draft} aria-invalid=${left < 0}
-          aria-describedby=${left < WARN_BEFORE ? "left" : null} onInput=${typed} onKeyDown=${pressed}></textarea>
+        <textarea ref=${field} rows="1" dir="auto" aria-label="Message" placeholder=${`Message ${room.title}`}
+          enterkeyhint="send" autocapitalize="sentences" defaultValue=${room.draft} aria-invalid=${left < 0} aria-autocomplete="list"
+          aria-controls=${completion ? "completion" : null} aria-activedescendant=${completion ? `completion-${completion.at}` : null}
+          aria-describedby=${left < WARN_BEFORE ? "left" : null} onInput=${typed} onKeyDown=${pressed}
+          onBlur=${() => setCompletion(null)}></textarea>
         <button type="submit" class="send" aria-label="Send" disabled=${length === 0 || left < 0}><${SendIcon} /></button>
       </div>
-      <p class="hint">
+      <div class="hint">
+        <${Typing} room=${room} />
         ${left < WARN_BEFORE
           ? html`<span id="left" class=${left < 0 ? "over" : ""}>${left < 0 ? `${-left} characters too long` : `${left} characters left`}</span>`
           : html`<span class="keys"><kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> starts a new line</span>`}
-      </p>
+      </div>
     </form>`;
 }
 
-/** As high as the text needs; the style sheet sets the bounds. */
-function fit(field) {
-  field.style.height = "auto";
-  field.style.height = `${field.scrollHeight}px`;
+/** Whether a key was one about the people offered. */
+function chooses(event, completion, setCompletion, complete) {
+  const { people, at, typed } = completion;
+  if (event.isComposing || event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) return false;
+  switch (event.key) {
+    case "ArrowDown": setCompletion({ ...completion, at: (at + 1) % people.length }); return true;
+    case "ArrowUp": setCompletion({ ...completion, at: (at + people.length - 1) % people.length }); return true;
+    case "Enter": case "Tab":
+      if (people[at].name.toLowerCase() === typed) return false; // the whole name is there: nothing to complete
+      complete(people[at]);
+      return true;
+    case "Escape": setCompletion(null); return true;
+    default: return false;
+  }
+}
+
+/** Who is writing; more than three are only "several". */
+function Typing({ room }) {
+  const users = room.typing.value;
+  if (!users.length) return html`<span class="typing"></span>`;
+  const names = users.map(({ name }) => html`<${Name} name=${name} />`);
+  const who = users.length > 3 ? "Several people are" : [
+    names.map((name, index) => [index === 0 ? "" : index === names.length - 1 ? " and " : ", ", name]), users.length > 1 ? " are" : " is"];
+  return html`<span class="typing"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>${who} writing</span></span>`;
 }

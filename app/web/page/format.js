@@ -1,4 +1,4 @@
-/** Names, times and numbers as the page shows them. Pure. */
+/** Names, times, numbers and fields as the page shows and reads them. */
 
 const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
@@ -62,5 +62,29 @@ export function roomOfPath(path) {
   }
 }
 
+/** The message that an address names behind its #, or null. */
+export function seqOfHash(hash) {
+  const match = /^#([1-9]\d{0,14})$/.exec(hash);
+  return match ? Number(match[1]) : null;
+}
+
+/** "Ada", "Ada and Bob", "Ada, Bob and 3 others". */
+export function listed(names, more = 0) {
+  const all = more ? [...names, more === 1 ? "1 other" : `${more} others`] : names;
+  return all.length > 1 ? `${all.slice(0, -1).join(", ")} and ${all.at(-1)}` : all[0] ?? "";
+}
+
 /** Characters as the server counts them: code points. */
 export const lengthOf = (text) => [...text].length;
+
+/** Whether a key press means "take what I typed". While an input method composes, Enter picks a word. */
+export function isEnter(event) {
+  if (event.key !== "Enter" || event.shiftKey || event.altKey) return false;
+  return !event.isComposing && event.keyCode !== 229; // Safari says so only by the key code
+}
+
+/** Make a field as high as its text needs; the style sheet sets the bounds. */
+export function fit(field) {
+  field.style.height = "auto";
+  field.style.height = `${field.scrollHeight}px`;
+}

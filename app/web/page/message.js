@@ -1,43 +1,55 @@
-/** The rows of the log. */
+/** The rows that somebody said. */
 
 import { Component, html } from "../vendor/vendor.js";
+import { Editor } from "./editor.js";
 import { clock, fullDate } from "./format.js";
 import { AlertIcon, ClockIcon } from "./icons.js";
-import { Avatar, Name } from "./people.js";
-import { isEmoji, pieces } from "./text.js";
+import { Avatar, Person } from "./people.js";
+import { Reactions } from "./reactions.js";
+import { Toolbar } from "./toolbar.js";
+import { Words } from "./words.js";
 
 const Time = ({ ts }) => html`<time datetime=${new Date(ts).toISOString()} title=${fullDate(ts)}>${clock(ts)}</time>`;
 
-const Words = ({ text }) => html`
-  <bdi dir="auto" class=${isEmoji(text) ? "words emoji" : "words"}>
-    ${pieces(text).map((piece) => typeof piece === "string" ? piece
-      : html`<a href=${piece.href} target="_blank" rel="noopener noreferrer">${piece.text}</a>`)}
-  </bdi>`;
+const DRAWN = ["source", "head", "state", "name", "mine", "named", "key"];
 
 /** One message. Rows are many and change seldom: only a row whose content changed is drawn again. */
 export class Message extends Component {
-  shouldComponentUpdate({ row }) {
-    const old = this.props.row;
-    return row.source !== old.source || row.head !== old.head || row.state !== old.state || row.name !== old.name
-      || row.mine !== old.mine;
+  shouldComponentUpdate({ row, active, editing, found }) {
+    const old = this.props;
+    return active !== old.active || editing !== old.editing || found !== old.found || DRAWN.some((key) => row[key] !== old.row[key]);
   }
 
-  render({ row, chat }) {
-    const { head, mine, user, name, text, ts, seq, cid, state } = row;
+  render({ row, chat, room, active, editing, found }) {
+    const { head, mine, user, name, ts, seq, cid, state, named, live, deleted } = row;
+    const classes = ["row", head ? "head" : "follow", state, named && "named", found && "found", active && "active", editing && "editing"];
     return html`
-      <div class=${`row ${head ? "head" : "follow"} ${state}`} data-row data-seq=${seq} data-cid=${cid} data-state=${state}>
+      <div class=${classes.filter(Boolean).join(" ")} role="article" tabindex="-1" data-row data-seq=${seq} data-cid=${cid}
+        data-state=${state} data-live=${live && !deleted ? "" : null}>
         <div class="gutter">${head ? html`<${Avatar} user=${user} name=${name} />` : html`<${Time} ts=${ts} />`}</div>
         <div class="content">
           <div class=${head ? "author" : "vh"}>
-            <${Name} name=${name} />${mine && head && html`<span class="you">you</span>`}
-            ${head && html`<${Time} ts=${ts} />`}
+            <${Person} chat=${chat} user=${user} name=${name} mine=${mine} />${mine && head && html`<span class="you">you</span>`}
+            ${head && html`<${Time} ts=${ts} />`}${named && html`<span class="vh">mentions you</span>`}
           </div>
-          <${Words} text=${text} />
-          ${state === "failed" && html`<${Failed} row=${row} chat=${chat} />`}
+          <${Body} row=${row} chat=${chat} room=${room} editing=${editing} />
         </div>
         ${state === "pending" && html`<span class="sending"><${ClockIcon} /><span class="vh">Sending</span></span>`}
+        ${active && !editing && !deleted && html`<${Toolbar} chat=${chat} room=${room} row=${row} />`}
       </div>`;
   }
+}
+
+function Body({ row, chat, room, editing }) {
+  const { text, edited, deleted, reactions, mentions, seq, state } = row;
+  if (deleted) return html`<span class="words deleted">This message was deleted.</span>`;
+  if (editing) return html`<${Editor} chat=${chat} room=${room} seq=${seq} text=${text} />`;
+  const mentioned = (mentions ?? []).map((user) => chat.names.get(user)).filter(Boolean);
+  return html`
+    <${Words} text=${text} mentioned=${mentioned} self=${chat.name.value} />
+    ${edited && html`<span class="edited" title=${`Changed ${fullDate(edited)}`}>edited</span>`}
+    ${reactions?.length > 0 && html`<${Reactions} chat=${chat} room=${room} seq=${seq} reactions=${reactions} />`}
+    ${state === "failed" && html`<${Failed} row=${row} chat=${chat} />`}`;
 }
 
 const Failed = ({ row, chat }) => html`
@@ -55,14 +67,3 @@ function reason(error) {
     default: return "Not sent.";
   }
 }
-
-export const Day = ({ name }) => html`<div class="rule day"><span>${name}</span></div>`;
-
-export const Unread = () => html`<div class="rule unread"><span>New</span></div>`;
-
-export const Gap = ({ row, onFill, busy }) => html`
-  <div class="gap" data-gap>
-    <span>${row.fillable ? "Some messages are missing here." : "Some messages from here are no longer available."}</span>
-    ${row.fillable && html`<button type="button" class="link" disabled=${busy} onClick=${onFill}>
-      ${busy ? "Loading…" : "Load them"}</button>`}
-  </div>`;

@@ -1,7 +1,7 @@
 /** Asking for a name: on the first visit in the middle of the page, later in the corner where the name stands. */
 
 import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
-import { Mark, PencilIcon } from "./icons.js";
+import { BellIcon, BellOffIcon, Mark, PencilIcon } from "./icons.js";
 import { Avatar, Name } from "./people.js";
 
 /** The server's own bound. */
@@ -64,9 +64,21 @@ export function Me({ chat }) {
       <${Avatar} user=${chat.user.value} name=${name} />
       <div class="me-text">
         <${Name} name=${name} />
-        <span class="node">${state === "online" ? `node ${node}${latency === null ? "" : `, ${Math.max(1, Math.round(latency))} ms`}` : "not connected"}</span>
+        <span class="node" title="The replica that serves this tab, and how far away it is">${state === "online"
+          ? `worker ${node}${latency === null ? "" : `, ${Math.max(1, Math.round(latency))} ms`}` : "not connected"}</span>
       </div>
-      <button type="button" class="tool" aria-label="Change your name" title="Change your name" onClick=${() => setEditing(true)}>
-        <${PencilIcon} /></button>
+      <div class="me-tools">
+        ${chat.attention.possible && html`<${Notify} attention=${chat.attention} />`}
+        <button type="button" class="tool" aria-label="Change your name" title="Change your name" onClick=${() => setEditing(true)}>
+          <${PencilIcon} /></button>
+      </div>
     </div>`;
+}
+
+function Notify({ attention }) {
+  const on = attention.notify.value;
+  return html`
+    <button type="button" class="tool" aria-pressed=${on} aria-label="Notify me of mentions and direct messages"
+      title=${on ? "Notifications of mentions and direct messages are on" : "Notify me of mentions and direct messages"}
+      onClick=${() => attention.setNotify(!on)}>${on ? html`<${BellIcon} />` : html`<${BellOffIcon} />`}</button>`;
 }

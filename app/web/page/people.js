@@ -7,3 +7,11 @@ export const Avatar = ({ user, name }) => html`<span class=${`avatar hue-${hue(u
 
 /** Bidi-isolated: a name cannot turn the words around it. */
 export const Name = ({ name }) => html`<bdi dir="auto" class="name">${name}</bdi>`;
+
+/**
+ * A name that leads to a conversation with its owner. By keyboard the same is had from the list of people, so that
+ * getting through a long log does not take one stop for each message.
+ */
+export const Person = ({ chat, user, name, mine }) => mine || !user ? html`<${Name} name=${name} />` : html`
+  <button type="button" class="person" tabindex="-1" title=${`Message ${name}`} onClick=${() => chat.directory.direct(user)}>
+    <${Name} name=${name} /></button>`;

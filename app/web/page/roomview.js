@@ -1,38 +1,106 @@
 /** One room as the page shows it. Its plain fields change only together with `changed()`. */
 
 import { signal } from "../vendor/vendor.js";
+import { Comings } from "./comings.js";
 import { Timeline } from "./timeline.js";
 
+/** A line about who types is taken away after so long, should the server's own word be lost. */
+const TYPING_SECONDS = 20;
+
 export class RoomView {
-  constructor(name, draft) {
+  #typingTimer = 0;
+
+  constructor(name, draft, other = null) {
     this.name = name;
     this.timeline = new Timeline();
-    /** Entries of the outbox not yet seen as events, oldest first. */
+    /** Entries of the outbox not yet seen as events, oldest first: messages and changes to messages. */
     this.unsent = [];
     /** The cids sent from this page: their rows stay the same element when the echo comes. */
     this.own = new Set();
     this.draft = draft;
+    this.comings = new Comings();
+    /** Up to where the user has read, on whichever device; null while that is not known. */
+    this.read = null;
     /** Where the viewer had read up to when the room was opened; null when all was read. */
     this.unreadAfter = null;
     /** How many messages the viewer has written here. */
     this.written = 0;
     /** Whether the viewer looks at the end of the log. */
     this.atEnd = true;
+    /** The seq of a message to be shown as soon as it is there, and of the one that was last led to; or null. */
+    this.target = null;
+    this.found = null;
     this.version = signal(0);
     this.joined = signal(false);
     /** Whether what the room had before is shown, so that what comes now is news. */
     this.settled = signal(false);
     this.error = signal(null);
+    /** In a direct room: the other one, `{user, name}`. */
+    this.other = signal(other);
+    this.topic = signal("");
+    /** How many people are here; null where the server does not say. */
     this.members = signal(null);
+    /** @type {import("../vendor/vendor.js").Signal<Map<string, string> | null>} names by user; null where they are too many */
+    this.people = signal(null);
+    /** Who is writing, `[{user, name}]`. */
+    this.typing = signal([]);
     this.unread = signal(0);
+    /** How many of the unread messages name the user. */
+    this.mentioned = signal(0);
     /** Messages that came below what the viewer looks at. */
     this.below = signal(0);
     /** The run that is being extended by older messages. */
     this.loading = signal(null);
+    /** The seq of the message that is being edited. */
+    this.editing = signal(null);
+  }
+
+  /** What people call it. */
+  get title() {
+    return this.other.value?.name ?? this.name;
   }
 
   changed() {
     this.version.value += 1;
+  }
+
+  /** In the room, again or for the first time: who is there and what it is about. */
+  enter({ members, presence, topic }) {
+    this.joined.value = true;
+    this.members.value = members ?? presence?.length ?? null;
+    this.people.value = presence ? new Map(presence.map(({ user, name }) => [user, name])) : null;
+    this.topic.value = topic ?? "";
+    this.setTyping([]);
+  }
+
+  /** Who came and went; only their number where they are many. `user` is the viewer, who knows. */
+  presence({ members, joined = [], left = [] }, user) {
+    this.members.value = members;
+    const { value: before } = this.people;
+    if (!before) return;
+    const gone = left.filter((one) => before.has(one)).map((one) => ({ user: one, name: before.get(one) }));
+    const came = joined.filter((one) => !before.has(one.user));
+    const people = new Map(before);
+    for (const one of left) people.delete(one);
+    for (const { user: one, name } of joined) people.set(one, name);
+    this.people.value = people.size === members ? people : null; // a push was lost or left out: rather none than wrong ones
+    const others = (some) => some.filter((one) => one.user !== user);
+    if (!others(gone).length && !others(came).length) return;
+    this.comings.take({ joined: others(came), left: others(gone) }, this.timeline.last);
+    this.changed();
+  }
+
+  setTyping(users) {
+    clearTimeout(this.#typingTimer);
+    if (users.length || this.typing.value.length) this.typing.value = users;
+    if (users.length) this.#typingTimer = setTimeout(() => this.setTyping([]), TYPING_SECONDS * 1000);
+  }
+
+  /** Who has said something is not about to. */
+  spoke(user) {
+    if (this.typing.value.some((one) => one.user === user)) {
+      this.setTyping(this.typing.value.filter((one) => one.user !== user));
+    }
   }
 
   /** Show what waited in the outbox from before. */
@@ -46,7 +114,8 @@ export class RoomView {
     this.own.add(entry.cid);
     const others = this.unsent.filter(({ cid }) => cid !== entry.cid);
     const shown = entry.state === "dropped" || (entry.state === "sent" && entry.seq <= (position?.seq ?? 0));
-    if (shown) this.unsent = others;
+    const over = entry.state === "failed" && entry.change.type !== "send";
+    if (shown || over) this.unsent = others;
     else if (entry.state === "pending" && others.length < this.unsent.length) this.unsent = [...others, { ...entry }];
     else this.unsent = this.#replaced(entry);
   }

@@ -1,51 +1,82 @@
-/** From a timeline and what waits to be sent to the rows of the log: messages, days, gaps. Pure. */
+/** From a timeline and what waits to be sent to the rows of the log: messages, days, gaps, notes. Pure. */
+
+import { changed, foreseen } from "./changes.js";
 
 const GROUP_MS = 5 * 60 * 1000;
 
 /**
  * @param {import("./timeline.js").Timeline} timeline
- * @param {object[]} unsent entries of the outbox for this room, oldest first
+ * @param {object[]} unsent entries of the outbox for this room, oldest first: messages and changes to messages
  * @param {{user: string, name: string, own: Set<string>, unreadAfter: number}} viewer `own`: the cids sent from this
  *   page, whose rows keep their key when the echo comes
+ * @param {import("./comings.js").Note[]} notes who came and went, oldest first, each after a seq of the present epoch
  */
-export function rowsOf(timeline, unsent, { user, name, own, unreadAfter }) {
+export function rowsOf(timeline, unsent, { user, name, own, unreadAfter }, notes = []) {
   const rows = [];
+  const waiting = [...notes];
+  const changes = Map.groupBy(unsent.filter(({ change }) => change.type !== "send"), ({ change }) => change.seq);
   let day = "";
   let previous = null; // the message that the next one may follow without naming its author again
   let marked = unreadAfter === null;
 
-  const add = (row) => {
+  const dated = (row) => {
     const today = new Date(row.ts).toDateString();
-    if (today !== day) {
-      rows.push({ kind: "day", key: `day ${today} ${row.key}`, ts: row.ts });
-      day = today;
-      previous = null;
-    }
-    const follows = previous?.user === row.user && row.ts - previous.ts < GROUP_MS;
+    if (today === day) return;
+    rows.push({ kind: "day", key: `day ${today} ${row.key}`, ts: row.ts });
+    day = today;
+    previous = null;
+  };
+  const apart = (row) => {
+    rows.push(row);
+    previous = null;
+  };
+  const add = (row) => {
+    dated(row);
+    const follows = previous?.user === row.user && row.ts - previous.ts < GROUP_MS && !previous.deleted && !row.deleted;
     rows.push({ ...row, kind: "message", head: !follows });
     previous = row;
   };
+  const note = (before) => {
+    while (waiting.length && waiting[0].after < before) {
+      const one = waiting.shift();
+      apart({ kind: "note", key: `note ${one.key}`, note: one, source: one.version });
+    }
+  };
 
   timeline.runs.forEach((run, index) => {
+    const present = run.epoch === timeline.epoch;
     if (index > 0) {
-      rows.push({ kind: "gap", key: `gap ${run.epoch} ${run.last}`, run, fillable: timeline.fillable(index) });
-      previous = null;
+      apart({ kind: "gap", key: `gap ${run.epoch} ${run.last}`, run, fillable: timeline.fillable(index), skipped: run.skipped });
     }
-    for (const message of run.messages) {
-      if (!marked && run.epoch === timeline.epoch && message.seq > unreadAfter && message.user !== user) {
+    for (const event of run.messages) {
+      if (present) note(event.seq);
+      if (!marked && present && event.seq > unreadAfter && event.user !== user && event.type === "message") {
         marked = true;
-        if (rows.length) rows.push({ kind: "unread", key: "unread" });
-        previous = null;
+        if (rows.length) apart({ kind: "unread", key: "unread" });
       }
-      const mine = message.user === user;
-      const key = mine && own.has(message.cid) ? message.cid : `${run.epoch} ${message.seq}`;
-      add({ key, mine, source: message, user: message.user, name: message.name, text: message.text, ts: message.ts,
-        seq: message.seq, cid: message.cid, state: "sent", error: null });
+      const key = event.user === user && own.has(event.cid) ? event.cid : `${run.epoch} ${event.seq}`;
+      if (event.type === "topic") {
+        dated({ key, ts: event.ts });
+        apart({ kind: "topic", key, source: event, event });
+      } else {
+        const pending = present ? changes.get(event.seq) ?? [] : [];
+        const message = pending.map((entry) => foreseen(entry, user)).reduce(changed, event);
+        add({ ...seen(message, user), key, source: message, live: present, state: pending.some(words) ? "pending" : "sent", error: null });
+      }
     }
   });
-  for (const entry of unsent) {
-    add({ key: entry.cid, mine: true, source: entry, user, name, text: entry.change.text, ts: entry.ts ?? entry.at,
+  note(Infinity);
+  for (const { change, ...entry } of unsent.filter(({ change }) => change.type === "send")) {
+    add({ key: entry.cid, mine: true, source: entry, user, name, text: change.text, ts: entry.ts ?? entry.at, live: false,
       seq: entry.seq, cid: entry.cid, state: entry.state, error: entry.error });
   }
   return rows;
+}
+
+const words = ({ state, change }) => state === "pending" && change.type !== "react";
+
+function seen(message, user) {
+  const { name, text, ts, seq, cid, edited, deleted, reactions, mentions } = message;
+  return { user: message.user, name, text, ts, seq, cid, edited, deleted, reactions, mentions, mine: message.user === user,
+    named: Boolean(mentions?.includes(user)) && message.user !== user };
 }

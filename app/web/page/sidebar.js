@@ -2,8 +2,10 @@
 
 import { html, useRef, useState } from "../vendor/vendor.js";
 import { badge, roomName, roomPath } from "./format.js";
-import { CloseIcon, Mark, PlusIcon } from "./icons.js";
+import { CloseIcon, HelpIcon, Mark, PlusIcon, SearchIcon } from "./icons.js";
+import { MOD } from "./keys.js";
 import { Me } from "./name.js";
+import { Avatar } from "./people.js";
 
 export function Sidebar({ chat, open, onClose }) {
   const current = chat.current.value;
@@ -13,17 +15,27 @@ export function Sidebar({ chat, open, onClose }) {
     chat.open(room.name);
     onClose();
   };
+  const rooms = chat.rooms.value.filter((room) => !room.other.value);
+  const direct = chat.rooms.value.filter((room) => room.other.value);
+  const items = (some) => some.map((room) => html`<${Item} key=${room.name} room=${room} chat=${chat} current=${room === current} go=${go} />`);
+  const named = chat.name.value && !chat.nameError.value;
+  const ask = (kind) => () => {
+    onClose();
+    chat.dialog.value = { kind };
+  };
   return html`
     <aside class=${open ? "side open" : "side"} id="rooms" aria-label="Rooms">
       <div class="brand"><${Mark} /><span>Parley</span>
+        <button type="button" class="tool" aria-label="Keys and markup" title="Keys and markup" onClick=${ask("help")}><${HelpIcon} /></button>
         <button type="button" class="tool narrow" aria-label="Close the list of rooms" onClick=${onClose}><${CloseIcon} /></button>
       </div>
-      <nav aria-labelledby="rooms-title">
+      ${named && html`<button type="button" class="search" onClick=${ask("switcher")}><${SearchIcon} /><span>Go to…</span><kbd aria-hidden="true">${MOD} K</kbd></button>`}
+      <nav aria-label="Rooms">
         <h2 id="rooms-title">Rooms</h2>
-        <ul class="rooms">
-          ${chat.rooms.value.map((room) => html`<${Item} key=${room.name} room=${room} chat=${chat} current=${room === current} go=${go} />`)}
-        </ul>
+        <ul class="rooms" aria-labelledby="rooms-title">${items(rooms)}</ul>
         <${AddRoom} chat=${chat} onDone=${onClose} />
+        ${direct.length > 0 && html`<h2 id="direct-title">Direct messages</h2>
+          <ul class="rooms" aria-labelledby="direct-title">${items(direct)}</ul>`}
       </nav>
       <${Me} chat=${chat} />
     </aside>`;
@@ -31,13 +43,17 @@ export function Sidebar({ chat, open, onClose }) {
 
 function Item({ room, chat, current, go }) {
   const unread = current ? 0 : room.unread.value;
+  const mentioned = current ? 0 : room.mentioned.value;
+  const other = room.other.value;
   return html`
     <li class=${`room ${current ? "current" : ""} ${unread ? "has-unread" : ""}`}>
       <a href=${roomPath(room.name)} aria-current=${current ? "page" : null} onClick=${(event) => go(event, room)}>
-        <span class="hash" aria-hidden="true">#</span><bdi class="room-name">${room.name}</bdi>
-        ${unread > 0 && html`<span class="badge"><span aria-hidden="true">${badge(unread)}</span><span class="vh"> ${unread} unread</span></span>`}
+        ${other ? html`<${Avatar} ...${other} />` : html`<span class="hash" aria-hidden="true">#</span>`}<bdi class="room-name">${room.title}</bdi>
+        ${unread > 0 && html`<span class=${mentioned || other ? "badge mentioned" : "badge"}>
+          <span aria-hidden="true">${mentioned ? "@ " : ""}${badge(unread)}</span>
+          <span class="vh"> ${unread} unread${mentioned ? `, ${mentioned} mention you` : ""}</span></span>`}
       </a>
-      <button type="button" class="tool leave" aria-label=${`Leave ${room.name}`} title=${`Leave ${room.name}`}
+      <button type="button" class="tool leave" aria-label=${`Leave ${room.title}`} title=${`Leave ${room.title}`}
         onClick=${() => chat.forget(room.name)}><${CloseIcon} /></button>
     </li>`;
 }

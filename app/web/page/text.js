@@ -1,6 +1,4 @@
-/**
- * A message's text as pieces to show: words and safe links. Nothing is ever parsed as HTML.
- */
+/** Web addresses in a text, and texts of nothing but emoji. Nothing is ever parsed as HTML. Pure. */
 
 /** Where a link ends: spaces, quotes, angle brackets, and characters that could disguise where it leads. */
 const LINK = /\bhttps?:\/\/[^\s<>"'`\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/giu;
@@ -8,19 +6,14 @@ const TRAILING = new Set(".,;:!?…*_~|");
 const CLOSING = new Map([[")", "("], ["]", "["], ["}", "{"]]);
 const EMOJI_ONLY = /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s?){1,3}$/u;
 
-/** @returns {Array<string | {href: string, text: string}>} */
-export function pieces(text) {
-  const found = [];
-  let at = 0;
+/** @returns {Map<number, {kind: "link", href: string, text: string}>} the links of a text by where they begin */
+export function links(text) {
+  const found = new Map();
   for (const { 0: match, index } of text.matchAll(LINK)) {
     const shown = trimmed(match);
     const href = safe(shown);
-    if (!href) continue;
-    if (index > at) found.push(text.slice(at, index));
-    found.push({ href, text: shown });
-    at = index + shown.length;
+    if (href) found.set(index, { kind: "link", href, text: shown });
   }
-  if (at < text.length) found.push(text.slice(at));
   return found;
 }
 

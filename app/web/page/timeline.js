@@ -2,12 +2,16 @@
  * What the page has of one room's history: runs of consecutive events, with a gap between one run and the next.
  *
  * Pure: no socket, no DOM. Events of types this version does not show still count in a run, so that nothing is asked
- * for twice and no hole is seen where there is none.
+ * for twice and no hole is seen where there is none. A message that changes becomes another object.
  */
+
+import { changed, isChange } from "./changes.js";
 
 /** Above this many messages, the oldest are let go when nobody looks at them; scrolling up brings them back. */
 const TRIM_ABOVE = 1200;
 const TRIM_TO = 600;
+/** So many of the latest changes are kept for older messages that are on their way. */
+const CHANGES = 500;
 
 class Run {
   constructor(epoch, first, last, more) {
@@ -17,13 +21,28 @@ class Run {
     this.last = last;
     /** Whether the server may have events before `first`. */
     this.more = more;
+    /** Whether the gap before it is there because somebody went further back, not because anything was missed. */
+    this.skipped = false;
     this.messages = [];
+  }
+
+  /** Where the message with this seq is, or where it would be. */
+  at(seq) {
+    let [low, high] = [0, this.messages.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.messages[middle].seq < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 
 export class Timeline {
   /** @type {Run[]} oldest first; the last one grows */
   runs = [];
+
+  #changes = [];
 
   get #live() {
     return this.runs[this.runs.length - 1];
@@ -35,11 +54,13 @@ export class Timeline {
     const run = new Run(epoch, first, seq, first > 1);
     run.messages = messages.filter(shown);
     this.runs = [run];
+    this.#changes = [];
   }
 
   /** Events were missed: what comes now stands apart from what was there. */
   gap({ epoch, upto }) {
     this.runs.push(new Run(epoch, upto + 1, upto, upto > 0));
+    this.#changes = []; // the ones that were missed could make these untrue
   }
 
   /** The next event of the room. */
@@ -48,6 +69,7 @@ export class Timeline {
     if (!run || event.seq <= run.last) return;
     run.last = event.seq;
     if (shown(event)) run.messages.push(event);
+    else if (isChange(event)) this.#change(event);
   }
 
   /** A page of history that ends right before the first event of `run`. */
@@ -57,10 +79,42 @@ export class Timeline {
     const before = this.runs[index - 1];
     const floor = before?.epoch === run.epoch ? before.last : 0;
     const news = messages.filter((event) => event.seq < run.first && event.seq > floor);
-    run.messages = [...news.filter(shown), ...run.messages];
+    run.messages = [...this.#upToDate(news), ...run.messages];
     if (news.length) run.first = news[0].seq;
     run.more = more && messages.length > 0 && run.first > 1;
     if (floor && run.first === floor + 1) this.#close(index);
+  }
+
+  /** A page of history that begins right after the last event of `run`, towards the run that follows. */
+  append(run, { messages }) {
+    const index = this.runs.indexOf(run);
+    const next = this.runs[index + 1];
+    if (index < 0 || next?.epoch !== run.epoch) return;
+    const news = messages.filter((event) => event.seq > run.last && event.seq < next.first);
+    run.messages.push(...this.#upToDate(news));
+    if (news.length) run.last = news.at(-1).seq;
+    else next.more = false; // what is between is not to be had
+    if (run.last + 1 === next.first) this.#close(index + 1);
+  }
+
+  /** A page from anywhere in the past: a run of its own, unless it touches what is there. */
+  place({ messages, more }) {
+    if (!messages.length || !this.#live) return;
+    const { epoch } = this.#live;
+    const [first, last] = [messages[0].seq, messages.at(-1).seq];
+    const index = this.runs.findIndex((run) => run.epoch === epoch && run.last + 1 >= first);
+    const next = this.runs[index];
+    if (!next) return;
+    if (next.first <= first) {
+      this.append(next, { messages });
+    } else if (next.first <= last + 1) {
+      this.prepend(next, { messages, more });
+    } else {
+      const run = new Run(epoch, first, last, more && first > 1);
+      run.messages = this.#upToDate(messages);
+      next.skipped = next.more = true;
+      this.runs.splice(index, 0, run);
+    }
   }
 
   /** The run that scrolling to the top extends, if there is more to be had. */
@@ -74,6 +128,11 @@ export class Timeline {
     return index > 0 && this.runs[index].more && this.runs[index - 1].epoch === this.runs[index].epoch;
   }
 
+  /** The run that ends where `run` has its gap. */
+  before(run) {
+    return this.runs[this.runs.indexOf(run) - 1];
+  }
+
   get last() {
     return this.#live?.last ?? 0;
   }
@@ -82,16 +141,32 @@ export class Timeline {
     return this.#live?.epoch ?? "";
   }
 
+  /** The messages that came without interruption up to now. */
+  get latest() {
+    return this.#live?.messages ?? [];
+  }
+
   has(seq) {
-    return this.runs.some((run) => run.epoch === this.epoch && run.first <= seq && seq <= run.last);
+    return Boolean(this.#run(seq));
+  }
+
+  /** The message with this seq in the present epoch. */
+  find(seq) {
+    const run = this.#run(seq);
+    const message = run?.messages[run.at(seq)];
+    return message?.seq === seq ? message : undefined;
   }
 
   /** How many messages after `seq` are by others than `user`; where they are not all here, the seqs are counted. */
   countAfter(seq, user) {
     const run = this.#live;
     if (!run || seq >= run.last) return 0;
-    const here = run.messages.filter((message) => message.seq > seq && message.user !== user).length;
-    return here + Math.max(0, run.first - seq - 1);
+    return this.#othersAfter(seq, user).length + Math.max(0, run.first - seq - 1);
+  }
+
+  /** How many of those that are here name the user. */
+  mentionsAfter(seq, user) {
+    return this.#othersAfter(seq, user).filter(({ mentions }) => mentions?.includes(user)).length;
   }
 
   /** Let go of the oldest messages, if there are very many. Returns whether any went. */
@@ -101,8 +176,33 @@ export class Timeline {
     run.messages = run.messages.slice(-TRIM_TO);
     run.first = run.messages[0].seq;
     run.more = true;
+    run.skipped = false;
     this.runs = [run];
     return true;
+  }
+
+  #run(seq) {
+    return this.runs.find((run) => run.epoch === this.epoch && run.first <= seq && seq <= run.last);
+  }
+
+  #othersAfter(seq, user) {
+    const run = this.#live;
+    const after = run ? run.messages.slice(run.at(seq + 1)) : [];
+    return after.filter((message) => message.type === "message" && !message.deleted && message.user !== user);
+  }
+
+  #change(event) {
+    this.#changes.push(event);
+    if (this.#changes.length > CHANGES) this.#changes.shift();
+    const run = this.#run(event.of);
+    const index = run?.at(event.of);
+    const message = run?.messages[index];
+    if (message?.seq === event.of) run.messages[index] = changed(message, event);
+  }
+
+  /** The messages of a page, with the changes that came while it was on its way. */
+  #upToDate(events) {
+    return events.filter(shown).map((message) => this.#changes.filter(({ of }) => of === message.seq).reduce(changed, message));
   }
 
   #close(index) {
@@ -113,6 +213,6 @@ export class Timeline {
   }
 }
 
-function shown(event) {
-  return event.type === "message";
+function shown({ type }) {
+  return type === "message" || type === "topic";
 }

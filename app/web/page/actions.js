@@ -1,0 +1,58 @@
+/** What people do with rooms and messages beyond writing: by button or by key. Opens dialogs, copies addresses. */
+
+import { roomPath } from "./format.js";
+
+export class Actions {
+  #chat;
+
+  constructor(chat) {
+    this.#chat = chat;
+  }
+
+  /** A key pressed on a row. */
+  key(event, room, row, element) {
+    const act = {
+      e: row.mine && !row.deleted && (() => this.edit(room, row.seq)),
+      r: !row.deleted && (() => this.pick(room, row.seq, element)),
+      c: () => this.copyLink(room, row.seq),
+      Delete: row.mine && !row.deleted && (() => this.delete(room, row)),
+    }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+
+  edit(room, seq) {
+    room.editing.value = seq;
+  }
+
+  /** Ask whether it is meant. */
+  delete(room, { seq, text }) {
+    this.#chat.dialog.value = { kind: "delete", room, seq, text };
+  }
+
+  /** Offer emoji for a message, beside an element. */
+  pick(room, seq, element) {
+    this.#chat.dialog.value = { kind: "react", room, seq, near: element.getBoundingClientRect() };
+  }
+
+  copyLink(room, seq) {
+    this.#copy(`${location.origin}${roomPath(room.name)}#${seq}`, "The link to this message is copied.");
+  }
+
+  /** The address of a room, for whoever else should come. */
+  invite(room) {
+    this.#copy(`${location.origin}${roomPath(room.name)}`, "The link to this room is copied.");
+  }
+
+  async #copy(text, done) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Plain http on a network's own name is no secure context and has no clipboard: then by hand.
+      this.#chat.dialog.value = { kind: "copy", text };
+      return;
+    }
+    this.#chat.notices.add(done);
+  }
+}
