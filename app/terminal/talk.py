@@ -38,7 +38,7 @@ class Talk:
         self._with: dict[str, str] = {}
         self._entering: set[str] = set()
         self._oldest: dict[str, int] = {}
-        self._away = False
+        self._was_online = self._away = False
         self._marked: dict[str, int] = {}
         self._marks = True
         self._ticks = 0
@@ -98,9 +98,9 @@ class Talk:
         if state == "online":
             if self._away:
                 self.screen.show([note("connected again")])
-            self._away = False
+            self._was_online, self._away = True, False
             self._ticks = PING_TICKS - 1  # measure soon, but not while the rooms still load
-        elif state == "waiting" and not self._away:
+        elif state == "waiting" and self._was_online and not self._away:
             self._away = True
             self.screen.show([note("the connection is lost; it comes back by itself", "warning")])
         elif state == "offline":
@@ -227,7 +227,9 @@ class Talk:
     def _who(self) -> None:
         room = self._here()
         names = sorted((inline(name, 40) for name in room.people.values()), key=str.casefold)
-        count = room.members if room.members is not None else len(names)
+        if room.members is None:
+            raise Refused("unavailable", "the server has not said yet who is here")
+        count = room.members
         words = f"{count} {'person is' if count == 1 else 'people are'} here"
         shown = names[:NAMES_SHOWN]
         more = f" and {count - len(shown)} more" if shown and count > len(shown) else ""

@@ -106,7 +106,6 @@ class Visit:
                 await arriving
                 self._remember(client)
             yield arriving.done()
-            self._remember(client)
         finally:
             arriving.cancel()
             stopping.cancel()
