@@ -24,6 +24,7 @@ from app.hub import Hub
 from app.joining import PAGE_MAX, Joining, Work, newest, oldest
 from app.member import ERRORS_IN_A_ROW, WAITING_REQUESTS, Member, State
 from app.metrics import Counters
+from app.presence import Presence
 from app.protocol import messages as wire
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.names import room_name, user_name
@@ -54,6 +55,7 @@ class Commands:
         self,
         hub: Hub,
         broker: Broker,
+        presence: Presence,
         guests: Guests,
         tasks: Tasks,
         deadlines: Deadlines,
@@ -62,12 +64,13 @@ class Commands:
     ) -> None:
         self._hub = hub
         self._broker = broker
+        self._presence = presence
         self._guests = guests
         self._tasks = tasks
         self._deadlines = deadlines
         self._counters = counters
         self._promises = promises
-        self._joining = Joining(hub, broker, counters, promises.rooms, promises.resume_events)
+        self._joining = Joining(hub, broker, presence, counters, promises.rooms, promises.resume_events)
         self._amending = Amending(broker, counters, promises.text_chars)
         self._limits = wire.Limits(promises.text_chars, promises.frame_bytes, promises.rooms, promises.unacked)
         self._worker = secrets.token_hex(4)
@@ -103,13 +106,21 @@ class Commands:
         """A binary frame: never part of the protocol."""
         self._bad(member, None, BadRequest("messages are text frames"))
 
+    def goodbye(self, member: Member) -> None:
+        """The peer has closed for good: the member leaves all its rooms."""
+        self._gone(member, lost=False)
+
     def lost(self, member: Member) -> None:
-        """The connection is gone: the member leaves all its rooms."""
+        """The connection is gone: the member is out of all its rooms, but it may come back."""
+        self._gone(member, lost=True)
+
+    def _gone(self, member: Member, lost: bool) -> None:
         member.state = State.GONE
         member.waiting = None
         self._deadlines.clear(member, "hello")
         for room in member.rooms:
             self._hub.leave(member, room)
+            self._presence.leave(room, member, lost)
         member.rooms = ()
 
     def _carry_out(self, member: Member, payload: bytes) -> None:
@@ -253,6 +264,7 @@ class Commands:
     def _leave(self, member: Member, request: wire.Leave) -> None:
         room = self._room(member, request.room)
         self._hub.leave(member, room)
+        self._presence.leave(room, member)
         member.rooms = tuple(other for other in member.rooms if other is not room)
         member.reply(wire.encode(wire.Left(request.id, room.name)))
 
@@ -301,4 +313,3 @@ class Commands:
             events = newest(events)
             more = bool(events) and head(events[0]).seq > page.oldest
         member.reply(wire.history(request, room.name, events, more))
-

@@ -45,6 +45,9 @@ class Receiver(Protocol):
     def binary(self, payload: bytes) -> None:
         """A binary message."""
 
+    def goodbye(self) -> None:
+        """The peer has closed with 1000, for good; `lost` follows."""
+
     def lost(self) -> None:
         """The connection is gone; called exactly once."""
 
@@ -330,6 +333,8 @@ class Connection(asyncio.Protocol):
         if self._state == _OPEN:
             if library.close_rcvd is not None and library.state in (State.CLOSING, State.CLOSED):
                 self._state = _CLOSING
+                if library.close_rcvd.code == CloseCode.BYE:
+                    self.receiver.goodbye()
                 self.outbox.flush()
                 self.outbox.close()
                 self.transport.write(last)

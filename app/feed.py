@@ -50,6 +50,11 @@ class FeedClient:
             room.join(self)
             self._link.release()
 
+    @property
+    def behind(self) -> bool:
+        """Whether the client reads too slowly."""
+        return self._link.outbox.behind
+
     def write(self, data: bytes) -> None:
         """Take frames of a broadcast."""
         self._link.outbox.write(data)
@@ -61,6 +66,9 @@ class FeedClient:
     def binary(self, payload: bytes) -> None:
         """A binary message of the client, for everybody."""
         self._publish(b"b" + payload)
+
+    def goodbye(self) -> None:
+        """The client has closed; `lost` follows."""
 
     def lost(self) -> None:
         """The connection is gone."""

@@ -26,6 +26,7 @@ class Hub:
 
     Attributes:
         on_gap: told of a room that could not be read and is not settled; set by the relay.
+        on_open, on_close: told of a room that is subscribed now, before its log is read, and of one that is no more.
         chats: channel -> chat room, open or opening.
         feeds: channel -> feed, a room without a sequence.
     """
@@ -35,6 +36,8 @@ class Hub:
         self._deadlines = deadlines
         self._reader = reader
         self.on_gap: Callable[[Room], None] = lambda room: None
+        self.on_open: Callable[[Room], None] = lambda room: None
+        self.on_close: Callable[[Room], None] = lambda room: None
         self._locks = [asyncio.Lock() for _ in range(STRIPES)]
         self._rooms: dict[str, Room] = {}
         self.chats: dict[bytes, Room] = {}
@@ -107,6 +110,7 @@ class Hub:
         try:
             # Subscribe before reading the log: an event in between is then seen twice, never zero times.
             await self.confirm(room)
+            self.on_open(room)
             await self._reader.settle(room)
         except BaseException:
             self._forget(room)
@@ -134,6 +138,7 @@ class Hub:
         self._rooms.pop(room.name, None)
         self.chats.pop(channel, None)
         self._subscriber.unsubscribe(channel)
+        self.on_close(room)
 
     # Feeds
 

@@ -18,6 +18,7 @@ from app.events import Position, head
 from app.hub import Hub
 from app.member import Member, State
 from app.metrics import Counters
+from app.presence import Presence
 from app.protocol import messages as wire
 from app.protocol.names import room_name
 from app.room import Room
@@ -53,8 +54,11 @@ def oldest(events: list[bytes], most_bytes: int = 4 * PART_BYTES) -> list[bytes]
 class Joining:
     """Lets members into rooms. `rooms` and `resume_events` are the limits of the same name."""
 
-    def __init__(self, hub: Hub, broker: Broker, counters: Counters, rooms: int, resume_events: int) -> None:
+    def __init__(
+        self, hub: Hub, broker: Broker, presence: Presence, counters: Counters, rooms: int, resume_events: int
+    ) -> None:
         self._hub = hub
+        self._presence = presence
         self._broker = broker
         self._counters = counters
         self._rooms = rooms
@@ -76,7 +80,7 @@ class Joining:
         if room is None or events is None:
             return self._join_later(member, request, name)
         self._enter(member, room)
-        self._answer(member, request, room.name, room.at, bool(request.since), events)
+        self._answer(member, request, room, room.at, bool(request.since), events)
         return None
 
     def _at_hand(self, room: Room, request: wire.Join) -> list[bytes] | None:
@@ -101,7 +105,7 @@ class Joining:
                 break
         if member.state is State.HERE:
             self._enter(member, room)
-            self._answer(member, request, name, room.at, False, newest(room.latest(limit)))
+            self._answer(member, request, room, room.at, False, newest(room.latest(limit)))
 
     async def _resume(self, member: Member, request: wire.Join, name: str, since: wire.Since) -> bool:
         """Give a member exactly what follows its position, in parts; False if that cannot be proved, or is too much."""
@@ -137,7 +141,7 @@ class Joining:
             if answered:
                 member.write(frames.texts(events))
             else:
-                self._answer(member, request, name, position, True, events)
+                self._answer(member, request, room, position, True, events)
                 answered = True
             if here:
                 break
@@ -175,15 +179,16 @@ class Joining:
     def _enter(self, member: Member, room: Room) -> None:
         room.join(member)
         member.rooms += (room,)
+        self._presence.enter(room, member)
 
     def _answer(
-        self, member: Member, request: wire.Join, name: str, position: Position, recovered: bool, events: list[bytes]
+        self, member: Member, request: wire.Join, room: Room, position: Position, recovered: bool, events: list[bytes]
     ) -> None:
         self._counters.joins += 1
         if recovered:
             self._counters.resumes_recovered += 1
         elif request.since:
             self._counters.resumes_page += 1
-        room = self._hub.get(name)
-        topic = b',"topic":%b' % room.topic if room is not None and room.topic else b""
-        member.reply(wire.joined(request, name, position, recovered, events, topic))
+        more = b',"topic":%b,' % room.topic if room.topic else b","
+        more += self._presence.summary(room)
+        member.reply(wire.joined(request, room.name, position, recovered, events, more))

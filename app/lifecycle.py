@@ -24,6 +24,7 @@ from app.deadlines import SWEEP_SECONDS, Deadlines
 from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, resident_bytes
+from app.presence import Presence
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.messages import GoingAway, encode
 from app.relay import Relay
@@ -48,6 +49,7 @@ class Lifecycle:
         subscriber: Subscriber,
         hub: Hub,
         relay: Relay,
+        presence: Presence,
         canary: Canary,
         ping_seconds: int,
     ) -> None:
@@ -60,6 +62,7 @@ class Lifecycle:
         self._subscriber = subscriber
         self._hub = hub
         self._relay = relay
+        self._presence = presence
         self._canary = canary
         self._ping_seconds = ping_seconds
         self._starting = True
@@ -102,6 +105,9 @@ class Lifecycle:
             "canary": self._canary.run(),
             "relay": self._relay.run(),
             "audit": self._relay.audit(),
+            "presence": self._presence.run(),
+            "lease": self._presence.keep_lease(),
+            "rosters": self._presence.audit(),
             "sweep": self._sweep(),
             "heartbeat": self._heartbeat(),
             "scoreboard": self._report(),
@@ -113,6 +119,7 @@ class Lifecycle:
         try:
             async with asyncio.timeout(seconds):
                 await self._canary.heard.wait()
+                await self._presence.held.wait()
         except TimeoutError:
             return False
         return True
@@ -189,3 +196,4 @@ class Lifecycle:
         for connection in list(self._connections.open):
             connection.close(CloseCode.RESTART, REASONS[CloseCode.RESTART])
         await self._connections.gone(FLUSH_SECONDS)
+        await self._presence.release()

@@ -50,6 +50,9 @@ class Requests(Protocol):
     def binary(self, member: Member) -> None:
         """One binary frame of the member."""
 
+    def goodbye(self, member: Member) -> None:
+        """The member's peer has closed the connection for good."""
+
     def lost(self, member: Member) -> None:
         """The member's connection is gone."""
 
@@ -100,6 +103,11 @@ class Member:
         """Take frames of a broadcast."""
         self.outbox.write(data)
 
+    @property
+    def behind(self) -> bool:
+        """Whether the peer reads too slowly to be sent what it can do without."""
+        return self.outbox.behind
+
     def reply(self, payload: bytes) -> None:
         """Answer with one text frame, joined with what else leaves in this turn of the loop."""
         self.outbox.reply(frames.text(payload))
@@ -125,6 +133,10 @@ class Member:
     def binary(self, payload: bytes) -> None:
         """One binary message from the peer: not part of the protocol."""
         self._requests.binary(self)
+
+    def goodbye(self) -> None:
+        """The peer has closed for good."""
+        self._requests.goodbye(self)
 
     def lost(self) -> None:
         """The connection is gone."""

@@ -116,6 +116,12 @@ class Counters:
         "From an event's time, by Redis' clock as estimated here, until it was written to the local members."
     )
 
+    # People
+    roster_writes: int = _counter("Changes of a room's people written for other workers.")
+    roster_reads: int = _counter("Reads of other workers' people of a room.")
+    presence_pushes: int = _counter("Changes of a room's people written to members.")
+    workers_lost: int = _counter("Other workers whose lease has ended.")
+
     # Limits
     slow_cut: int = _counter("Members closed because they did not read.", "slow_members_cut")
     members_behind: int = _gauge("Members with more unsent bytes than the soft limit.")

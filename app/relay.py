@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 
 import structlog
 
 from app import frames
 from app.backplane.broker import Broker
+from app.backplane.rosters import FIRST_BYTE
 from app.backplane.subscriber import Message
 from app.errors import ParleyError
 from app.events import Batch
@@ -31,7 +33,7 @@ _log = structlog.get_logger(component="relay")
 
 
 class Relay:
-    """Delivers what the subscriber hears."""
+    """Delivers what the subscriber hears. `on_people` gets what is published about a room's people."""
 
     def __init__(self, hub: Hub, reader: Reader, broker: Broker, counters: Counters) -> None:
         self._hub = hub
@@ -40,6 +42,7 @@ class Relay:
         self._counters = counters
         self._gaps: dict[Room, None] = {}
         self._wake = asyncio.Event()
+        self.on_people: Callable[[Room, bytes], None] = lambda room, data: None
         hub.on_gap = self.gap
 
     # Live
@@ -71,6 +74,9 @@ class Relay:
             counters.delivery_seconds.observe(max(0.0, now - ts / 1000), events)
 
     def _take(self, room: Room, data: bytes, ready: dict[Room, list[bytes]], times: dict[int, int]) -> None:
+        if data[:1] == FIRST_BYTE:
+            self.on_people(room, data)
+            return
         try:
             batch = Batch.parse(data)
         except ValueError:

@@ -19,6 +19,10 @@ HELD_BATCHES = 1024
 class Client(Protocol):
     """Whoever can be in a room: something that takes whole frames without waiting."""
 
+    @property
+    def behind(self) -> bool:
+        """Whether it reads too slowly to be sent what it can do without."""
+
     def write(self, data: bytes) -> None:
         """Take frames; must not block."""
 

@@ -26,6 +26,7 @@ from app.backplane import keys
 from app.backplane.link import Address
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
+from app.backplane.rosters import RedisRosters
 from app.backplane.subscriber import Message, Subscriber
 from app.canary import Canary
 from app.commands import Commands, Promises
@@ -39,6 +40,7 @@ from app.hub import Hub
 from app.lifecycle import Lifecycle
 from app.metrics import Counters, Scoreboard
 from app.outbox import OutboxLimits, OutboxPool
+from app.presence import Patience, Presence
 from app.reader import Reader
 from app.relay import Relay
 from app.tasks import Tasks
@@ -89,10 +91,20 @@ class Worker:
         self.hub = Hub(self.subscriber, self.deadlines, reader)
         self.relay = Relay(self.hub, reader, self.broker, self.counters)
         self.subscriber.on_messages = self._publications
-        self.subscriber.on_again = self.relay.subscribed_again
+        self.subscriber.on_again = self._subscribed_again
+        patience = Patience(settings.presence_limit, settings.presence_grace_seconds, settings.presence_lease_seconds)
+        self.presence = Presence(self.hub, RedisRosters(self.pipeline), self.counters, loop.time, patience)
+        self.relay.on_people = self.presence.hear
         self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
         self.commands = Commands(
-            self.hub, self.broker, Guests(secret), self.tasks, self.deadlines, self.counters, self._promises()
+            self.hub,
+            self.broker,
+            self.presence,
+            Guests(secret),
+            self.tasks,
+            self.deadlines,
+            self.counters,
+            self._promises(),
         )
         self.lifecycle = Lifecycle(
             place.number,
@@ -104,6 +116,7 @@ class Worker:
             self.subscriber,
             self.hub,
             self.relay,
+            self.presence,
             self.canary,
             settings.ping_seconds,
         )
@@ -119,6 +132,10 @@ class Worker:
             ping_seconds=settings.ping_seconds,
             resume_events=settings.resume_events,
         )
+
+    def _subscribed_again(self) -> None:
+        self.relay.subscribed_again()
+        self.presence.subscribed_again()
 
     def _publications(self, messages: list[Message]) -> None:
         self.relay.deliver(messages)

@@ -34,6 +34,11 @@ def feed(room: str) -> bytes:
     return f"{PREFIX}{{{room}}}:feed".encode()
 
 
+def roster(room: str, worker: str) -> str:
+    """Hash: who of a room is on a worker, user -> name, and the version in the empty field; see scripts/roster.lua."""
+    return f"{PREFIX}{{{room}}}:roster:{worker}"
+
+
 def canary(worker: str) -> bytes:
     """Channel: a worker's messages to itself."""
     return f"{PREFIX}canary:{worker}".encode()
@@ -41,3 +46,6 @@ def canary(worker: str) -> bytes:
 
 SECRET = f"{PREFIX}secret"
 """String: the key that signs guest tokens, shared by all workers unless one is configured."""
+
+LEASES = f"{PREFIX}leases"
+"""Sorted set: worker -> when its lease ends, in milliseconds by Redis' clock."""

@@ -223,9 +223,7 @@ class _Call:
 
     __slots__ = ("_amendment", "_began", "_broker", "_groups", "_pipeline", "_room")
 
-    def __init__(
-        self, broker: RedisBroker, pipeline: Pipeline, room: str, changes: list[Change], began: float
-    ) -> None:
+    def __init__(self, broker: RedisBroker, pipeline: Pipeline, room: str, changes: list[Change], began: float) -> None:
         self._began = began
         self._broker = broker
         self._pipeline = pipeline

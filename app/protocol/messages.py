@@ -277,6 +277,23 @@ class TopicBody(Struct):
     topic: str
 
 
+class Person(Struct):
+    """Somebody, as others see them."""
+
+    user: str
+    name: str
+
+
+class Presence(Struct, tag="presence", omit_defaults=True):
+    """Who came and went since the last push; or all who are there, which replaces what a client knows."""
+
+    room: str
+    members: int
+    joined: list[Person] = []
+    left: list[str] = []
+    presence: list[Person] | UnsetType = UNSET
+
+
 Reply = Welcome | Ack | Left | Pong | GoingAway | Error
 
 encode = _encode

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from app.backplane.broker import Amendment, Change, Page
+from app.backplane.rosters import Written
 from app.errors import BadRequest, Forbidden, ParleyError
 from app.events import Position
 
@@ -42,7 +43,6 @@ class Kept:
         if seq == 0:
             return "" if self.oldest == 1 else None
         return _mid(self.log[seq - self.oldest]) if self.oldest <= seq < self.seq else None
-
 
     def fold(self, amendment: Amendment, seq: int, ts: int) -> list[tuple[int, bytes]]:
         """What scripts/amend.lua does: change what is stored; seqs and bodies of that. Raises ClientFault."""
@@ -108,6 +108,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self.rooms: dict[str, Kept] = {}
         self.listeners: list[Callable[[str, bytes], None]] = []
+        self.leases: set[str] = set()
+        self.rosters: dict[tuple[str, str], Written] = {}
         self._epochs = count(1)
         self._tokens = count(1)
 
@@ -115,9 +117,7 @@ class MemoryStore:
         """The room; a new life if it has none."""
         return self.rooms.setdefault(name, Kept(f"epoch{next(self._epochs)}"))
 
-    def store(
-        self, name: str, changes: list[Change], kept_events: int, amendment: Amendment | None = None
-    ) -> None:
+    def store(self, name: str, changes: list[Change], kept_events: int, amendment: Amendment | None = None) -> None:
         """What the publish script does; with an amendment there is one change."""
         room, token, ts = self.room(name), f"t{next(self._tokens)}", time.time_ns() // 10**6
         first, last, fresh = room.seq + 1, room.mid, list[bytes]()  # fresh: bodies

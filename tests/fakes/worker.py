@@ -20,11 +20,13 @@ from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters
 from app.outbox import OutboxLimits, OutboxPool
+from app.presence import Patience, Presence
 from app.reader import Reader
 from app.relay import Relay
 from app.tasks import Tasks
 from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.loop import Clock
+from tests.fakes.rosters import MemoryRosters
 from tests.fakes.subscriber import MemorySubscriber
 from tests.fakes.transport import Transport
 from tests.fakes.wire import TEXT, close_code, frame
@@ -40,12 +42,15 @@ PROMISES = Promises(
     ping_seconds=25,
     resume_events=300,
 )
+PATIENCE = Patience(limit=5, grace_seconds=10.0, lease_seconds=15.0)
 
 
 class Worker:
     """Wired as app/server.py does it. Several may share a store."""
 
-    def __init__(self, store: MemoryStore | None = None, promises: Promises = PROMISES) -> None:
+    def __init__(
+        self, store: MemoryStore | None = None, promises: Promises = PROMISES, patience: Patience = PATIENCE
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.store = store or MemoryStore()
         self.clock = Clock()
@@ -60,8 +65,13 @@ class Worker:
         self.relay = Relay(self.hub, self.reader, self.broker, self.counters)
         self.subscriber.on_messages = self.relay.deliver
         self.subscriber.on_again = self.relay.subscribed_again
+        self.rosters = MemoryRosters(self.store)
+        self.presence = Presence(self.hub, self.rosters, self.counters, self.clock, patience)
+        self.relay.on_people = self.presence.hear
         guests = Guests(SECRET)
-        self.commands = Commands(self.hub, self.broker, guests, self.tasks, self.deadlines, self.counters, promises)
+        self.commands = Commands(
+            self.hub, self.broker, self.presence, guests, self.tasks, self.deadlines, self.counters, promises
+        )
 
     def later(self, seconds: float) -> None:
         """Time passes, and what is due happens."""

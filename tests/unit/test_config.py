@@ -37,6 +37,9 @@ GOOD: dict[str, str] = {
     "slow_grace_seconds": "1.5",
     "slow_hard_bytes": "900000",
     "drain_seconds": "0",
+    "presence_limit": "50",
+    "presence_grace_seconds": "0.5",
+    "presence_lease_seconds": "3",
 }
 
 

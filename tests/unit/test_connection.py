@@ -31,6 +31,7 @@ class Heard:
     def __init__(self) -> None:
         self.messages: list[str | bytes] = []
         self.losses = 0
+        self.goodbyes = 0
         self.at_message: Any = None
 
     def text(self, payload: bytes) -> None:
@@ -42,6 +43,9 @@ class Heard:
         self.messages.append(payload)
         if self.at_message:
             self.at_message()
+
+    def goodbye(self) -> None:
+        self.goodbyes += 1
 
     def lost(self) -> None:
         self.losses += 1

@@ -19,7 +19,15 @@ PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 EXAMPLES = [line for block in re.findall(r"```json\n(.*?)```", PROTOCOL, re.DOTALL) for line in block.splitlines()]
 REPLIES: dict[str, Any] = {
     struct.__struct_config__.tag: struct
-    for struct in (messages.Welcome, messages.Ack, messages.Left, messages.Pong, messages.GoingAway, messages.Error)
+    for struct in (
+        messages.Welcome,
+        messages.Ack,
+        messages.Left,
+        messages.Pong,
+        messages.GoingAway,
+        messages.Error,
+        messages.Presence,
+    )
 }
 BODIES: dict[str, Any] = {
     "message": messages.MessageBody,

@@ -17,10 +17,10 @@ APP = Path(__file__).parents[2] / "app"
 LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "frames", "log", "metrics", "deadlines", "tasks", "config"),
     ("protocol.codes", "protocol.names", "protocol.messages"),
-    ("auth", "outbox", "room", "member", "connection", "rights"),
+    ("auth", "outbox", "room", "member", "connection", "roster", "peers", "rights"),
     ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pace", "backplane.pipeline"),
-    ("backplane.subscriber", "backplane.redis_broker", "backplane.assess"),
-    ("reader", "hub", "relay", "joining", "amending", "commands", "feed"),
+    ("backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.assess"),
+    ("reader", "hub", "relay", "presence", "joining", "amending", "commands", "feed"),
     ("endpoint", "api", "canary", "lifecycle", "embedded"),
     ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "cli"),
 )

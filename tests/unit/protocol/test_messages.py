@@ -252,9 +252,9 @@ def test_stored_events_are_put_into_replies_as_they_are(kept: list[bytes]) -> No
     """Pasted, not parsed: the result is the same JSON as if they had been."""
     parsed = [json.loads(event) for event in kept]
     position = Position("k3v9", 1044, "m80")
-    assert json.loads(wire.joined(wire.Join(2, "given"), NASTY_ROOM, position, True, kept)) == {
+    assert json.loads(wire.joined(wire.Join(2, "given"), NASTY_ROOM, position, True, kept, b',"members":7')) == {
         "type": "joined", "id": 2, "room": NASTY_ROOM, "epoch": "k3v9", "seq": 1044, "mid": "m80",
-        "recovered": True, "messages": parsed,
+        "recovered": True, "messages": parsed, "members": 7,
     }  # fmt: skip
     assert json.loads(wire.resync(NASTY_ROOM, position, False, kept)) == {
         "type": "resync", "room": NASTY_ROOM, "epoch": "k3v9", "seq": 1044, "mid": "m80",

@@ -1,0 +1,429 @@
+"""Who is in which room, across workers: keeps the rosters of this worker's rooms right and tells members of changes.
+
+Owns the rosters, this worker's lease and what it knows of other workers'. Joining and leaving change a roster at once,
+here; the other workers and the members hear of it from `sweep`, merged, so that a thousand who come back at the same
+time cost little more than one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+
+import structlog
+
+from app import frames
+from app.backplane.rosters import Held, Moved, Store, Typed, Written, read_news
+from app.errors import ParleyError, Unavailable
+from app.hub import Hub
+from app.member import Member
+from app.metrics import Counters
+from app.peers import Peer, Peers
+from app.room import Client, Room
+from app.roster import Roster
+
+SWEEP_SECONDS = 0.1
+SLICE_SECONDS = 0.005
+WRITE_SECONDS = 0.5
+PUSH_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+AUDIT_SECONDS = 30.0
+RETURN_SECONDS = 3.0
+COMPARED_AT_ONCE = 64
+
+_log = structlog.get_logger(component="presence")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How presence is kept.
+
+    Attributes:
+        limit: people of a room that are known by name; in larger ones they are counted.
+        grace_seconds: a lost connection is no leave for so long.
+        lease_seconds: a worker that does not renew its lease for so long is dead.
+    """
+
+    limit: int = 200
+    grace_seconds: float = 10.0
+    lease_seconds: float = 15.0
+
+
+class _Watch:
+    """The roster of a room, and what is under way for it.
+
+    Attributes:
+        listening: the room is open here, so that other workers are heard.
+        unread: workers whose rosters have to be read.
+        behind: members that missed a push, or None.
+    """
+
+    __slots__ = ("behind", "listening", "push_at", "read_at", "roster", "unread", "write_at", "writing")
+
+    def __init__(self, roster: Roster) -> None:
+        self.roster = roster
+        self.listening = False
+        self.unread: set[str] = set()
+        self.behind: set[Client] | None = None
+        self.writing = False
+        self.write_at = self.read_at = self.push_at = 0.0
+
+
+class Presence:
+    """Rosters of all rooms with people here, or open here."""
+
+    def __init__(
+        self, hub: Hub, store: Store, counters: Counters, clock: Callable[[], float], patience: Patience
+    ) -> None:
+        self._hub = hub
+        self._store = store
+        self._counters = counters
+        self._clock = clock
+        self._patience = patience
+        self._watches: dict[str, _Watch] = {}
+        self._dirty: dict[_Watch, None] = {}
+        # (whom, where) -> when the grace is over, and the name; in the order of those times.
+        self._grace: dict[tuple[_Watch, str], tuple[float, str]] = {}
+        self._pause_seconds = min(1.0, patience.lease_seconds / 5)
+        self._peers = Peers(patience.lease_seconds, max(2 * self._pause_seconds, patience.lease_seconds / 5))
+        self._versions = count(1)
+        self._compare_from = 0.0
+        self._audit = asyncio.Event()
+        self._released = False
+        self.held = asyncio.Event()
+        self.on_typed: Callable[[Room, Typed], None] = lambda room, typed: None
+        hub.on_open, hub.on_close = self.open, self.close
+
+    # What happens to rooms and members
+
+    def enter(self, room: Room, member: Member) -> None:
+        """A member has joined."""
+        watch = self._watch(room.name)
+        watch.roster.enter(member.user, member.name)
+        self._dirty[watch] = None
+
+    def leave(self, room: Room, member: Member, lost: bool = False) -> None:
+        """A member has left, or its connection was lost."""
+        watch = self._watch(room.name)
+        if watch.behind is not None:
+            watch.behind.discard(member)
+        if not lost or not self._patience.grace_seconds:
+            watch.roster.leave(member.user)
+            self._dirty[watch] = None
+        elif watch.roster.lose(member.user):
+            key = watch, member.user
+            self._grace.pop(key, None)
+            self._grace[key] = (self._clock() + self._patience.grace_seconds, member.name)
+
+    def summary(self, room: Room) -> bytes:
+        """What one who joins is told: members of a JSON object."""
+        return self._watch(room.name).roster.summary()
+
+    def people(self, name: str) -> Mapping[str, str]:
+        """User -> name of those in a room; empty where they are only counted."""
+        watch = self._watches.get(name)
+        return watch.roster.people if watch is not None else {}
+
+    def count(self, name: str) -> int | None:
+        """How many people are in a room; None unless it is open here."""
+        watch = self._watches.get(name)
+        return len(watch.roster) if watch is not None and watch.listening else None
+
+    def open(self, room: Room) -> None:
+        """A room is subscribed from now on. Whoever reads its log after this finds the rosters there."""
+        watch = self._watch(room.name)
+        watch.listening = True
+        watch.unread = set(self._peers)
+        self._read(watch, self._clock())
+
+    def close(self, room: Room) -> None:
+        """A room is not subscribed any more; those whose grace runs are still to be looked after."""
+        watch = self._watch(room.name)
+        watch.listening = False
+        watch.unread.clear()
+        watch.behind = None
+        watch.roster.forget_others()
+        self._dirty[watch] = None
+
+    def _watch(self, name: str) -> _Watch:
+        watch = self._watches.get(name)
+        if watch is None:
+            watch = self._watches[name] = _Watch(Roster(name, self._patience.limit))
+        return watch
+
+    # What other workers say
+
+    def hear(self, room: Room, data: bytes) -> None:
+        """A publication of people."""
+        try:
+            news = read_news(data)
+        except ValueError:
+            _log.error("a publication that is none of ours", room=room.name)
+            return
+        if news.worker == self._store.worker:
+            return
+        if isinstance(news, Typed):
+            self.on_typed(room, news)
+            return
+        watch = self._watch(room.name)
+        place, roster = self._peers.heard(news.worker, self._clock()).place, watch.roster
+        if news.whole:
+            if news.version > roster.versions.get(place, 0):
+                roster.replace(place, news.version, news.joined)
+        elif not roster.take(place, news.prev, news.version, news.joined, news.left, news.count):
+            watch.unread.add(news.worker)
+        self._dirty[watch] = None
+
+    # Sweep: what is due
+
+    async def run(self) -> None:
+        """Do what is due every SWEEP_SECONDS, for ever."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Graces that are over, then writes, reads and pushes; others get a turn every SLICE_SECONDS."""
+        began = self._clock()
+        self._end_graces(began)
+        for watch in list(self._dirty):
+            now = self._clock()
+            try:
+                clean = self._look_after(watch, now)
+            except Exception:
+                _log.exception("a roster could not be looked after", room=watch.roster.room)
+                clean = True
+            if clean:
+                self._dirty.pop(watch, None)
+            if now - began > SLICE_SECONDS:
+                await asyncio.sleep(0)
+                began = self._clock()
+
+    def _end_graces(self, now: float) -> None:
+        while self._grace:
+            watch, user = key = next(iter(self._grace))
+            if self._grace[key][0] > now:
+                return
+            del self._grace[key]
+            watch.roster.expire(user)
+            self._dirty[watch] = None
+
+    def _look_after(self, watch: _Watch, now: float) -> bool:
+        """Do what is due for a room; true if nothing is left to do."""
+        roster = watch.roster
+        if (roster.unwritten or roster.whole) and not watch.writing and now >= watch.write_at:
+            self._write(watch, now)
+        if watch.unread and now >= watch.read_at:
+            self._read(watch, now)
+        if watch.listening and now >= watch.push_at and self._push(watch):
+            watch.push_at = now + PUSH_SECONDS
+        if roster.unwritten or roster.whole or watch.writing:
+            return False
+        if not watch.listening:
+            if not roster.here:
+                self._watches.pop(roster.room, None)
+            return True
+        return now >= watch.push_at and not watch.unread and not watch.behind
+
+    # Writing: what the others are to know
+
+    def _write(self, watch: _Watch, now: float) -> None:
+        roster = watch.roster
+        watch.write_at = now + WRITE_SECONDS
+        version = next(self._versions)
+        if roster.whole:
+            people = self._names_here(watch)
+            change = Moved(self._store.worker, 0, version, len(people), people, [], True)
+        else:
+            joined = {user: name for user, name in roster.unwritten.items() if name is not None}
+            left = [user for user, name in roster.unwritten.items() if name is None]
+            change = Moved(self._store.worker, roster.version, version, roster.here, joined, left)
+        unwritten, roster.unwritten = roster.unwritten, {}
+        if not roster.here and not roster.version and not roster.whole:
+            return  # came and went before anybody knew
+        try:
+            self._store.write(roster.room, change, lambda well: self._written(watch, well))
+        except Unavailable:
+            roster.unwritten, roster.whole = unwritten, True
+            watch.write_at = now + RETRY_SECONDS
+            return
+        roster.whole = False
+        roster.version = version if change.count else 0
+        watch.writing = True
+        self._counters.roster_writes += 1
+
+    def _written(self, watch: _Watch, well: bool) -> None:
+        watch.writing = False
+        if not well:
+            watch.roster.whole = True
+            watch.write_at = self._clock() + RETRY_SECONDS
+        self._dirty[watch] = None
+
+    def _names_here(self, watch: _Watch) -> dict[str, str]:
+        """User -> name of all who are here, those whose grace runs included."""
+        names = {user: name for (where, user), (_, name) in self._grace.items() if where is watch}
+        room = self._hub.get(watch.roster.room)
+        if room is not None:
+            names.update({member.user: member.name for member in room.members if isinstance(member, Member)})
+        return {user: names.get(user, "") for user in watch.roster.local()}
+
+    # Reading: what the others have written
+
+    def _read(self, watch: _Watch, now: float) -> None:
+        roster = watch.roster
+        watch.read_at = now + RETRY_SECONDS
+        peers = {worker: peer for worker in watch.unread if (peer := self._peers.get(worker)) is not None}
+        workers, asked = list(peers), [roster.versions.get(peer.place, 0) for peer in peers.values()]
+        watch.unread.clear()
+        if not workers:
+            return
+
+        def done(read: list[Written] | None) -> None:
+            self._dirty[watch] = None
+            for index, worker in enumerate(workers):
+                peer = self._peers.get(worker)
+                if peer is None or not watch.listening:
+                    continue
+                if read is None or roster.versions.get(peer.place, 0) != asked[index]:
+                    watch.unread.add(worker)  # not read, or heard of meanwhile: what was read may be older
+                else:
+                    roster.replace(peer.place, *read[index])
+
+        self._counters.roster_reads += 1
+        try:
+            self._store.read(roster.room, workers, done)
+        except Unavailable:
+            watch.unread.update(workers)
+            self._dirty[watch] = None
+
+    def _read_names(self, watch: _Watch) -> None:
+        """A room that was only counted has become small: its people's names are in Redis."""
+
+        def done(read: list[Written] | None) -> None:
+            if watch.listening and watch.roster.wants_names:
+                names = {user: name for each in read or [] for user, name in each.people.items()}
+                watch.roster.name_all(names)
+            self._dirty[watch] = None
+
+        with suppress(Unavailable):
+            self._store.read(watch.roster.room, [self._store.worker, *self._peers], done)
+
+    # Pushing: what members are told
+
+    def _push(self, watch: _Watch) -> bool:
+        """Tell members what has changed; whether there was anything to tell."""
+        roster, room = watch.roster, self._hub.get(watch.roster.room)
+        if roster.wants_names and len(roster):
+            self._read_names(watch)
+        payload, missed = roster.push(), watch.behind
+        if room is None or (payload is None and not missed):
+            return False
+        frame = frames.text(payload) if payload is not None else b""
+        full = frames.text(roster.full()) if missed else b""
+        behind = set()
+        for client in room.members if frame else list(missed or ()):
+            if client.behind:
+                behind.add(client)
+            elif missed and client in missed:
+                client.write(full)
+            else:
+                client.write(frame)
+        self._counters.presence_pushes += len(room) - len(behind) if frame else 0
+        watch.behind = behind or None
+        return True
+
+    # Leases: which workers live
+
+    async def keep_lease(self) -> None:
+        """Renew this worker's lease and learn of the others', until it is released."""
+        seconds = self._patience.lease_seconds
+        pause = self._pause_seconds
+        while not self._released:
+            try:
+                held = await self._store.renew(seconds)
+            except ParleyError:
+                await asyncio.sleep(pause / 4)
+                continue
+            self._renewed(held, self._clock())
+            await asyncio.sleep(pause)
+
+    def _renewed(self, held: Held, now: float) -> None:
+        if self._peers.contact(held.kept, now):
+            # What they had written may be lost: they get time to write it again before it is compared.
+            self._compare_from = now + RETURN_SECONDS
+            self._audit.set()
+        if self.held.is_set() and not held.kept:
+            _log.warning("lease lost", rooms=len(self._watches))
+            for watch in self._watches.values():
+                if watch.roster.here:
+                    watch.roster.whole = True
+                    self._dirty[watch] = None
+        self.held.set()
+        new, dead = self._peers.alive(set(held.alive) - {self._store.worker}, now)
+        if new:
+            self._audit.set()
+        for peer in dead:
+            self._bury(peer)
+
+    def _bury(self, peer: Peer) -> None:
+        """A worker is dead: nobody is there any more."""
+        self._counters.workers_lost += 1
+        for watch in self._watches.values():
+            if peer.place in watch.roster.versions:
+                watch.roster.drop(peer.place)
+                self._dirty[watch] = None
+
+    async def release(self) -> None:
+        """This worker goes: its people have the grace to come back elsewhere."""
+        self._released = True
+        with suppress(ParleyError, TimeoutError):
+            async with asyncio.timeout(RETRY_SECONDS):
+                await self._store.release(max(self._patience.grace_seconds, 0.5))
+
+    # Audit: whether what is known here is what is written
+
+    def subscribed_again(self) -> None:
+        """The subscriber was away: what was published meanwhile has to be found out."""
+        self._audit.set()
+
+    async def audit(self) -> None:
+        """Compare all rosters with what is written, every AUDIT_SECONDS and when there is reason to, for ever."""
+        while True:
+            later = self._compare_from - self._clock()
+            pause = later if later > 0 else AUDIT_SECONDS * random.uniform(0.8, 1.2)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._audit.wait()
+            self._audit.clear()
+            for number, watch in enumerate([watch for watch in self._watches.values() if watch.listening]):
+                room = self._hub.get(watch.roster.room)
+                if room is not None:
+                    with suppress(ParleyError):
+                        # Before that, a change could be neither read nor heard.
+                        await self._hub.confirm(room)
+                        self._compare(watch)
+                if number % COMPARED_AT_ONCE == COMPARED_AT_ONCE - 1:
+                    await asyncio.sleep(0.01)
+
+    def _compare(self, watch: _Watch) -> None:
+        roster = watch.roster
+        workers = list(self._peers) if self._clock() >= self._compare_from else []
+        version = roster.version
+
+        def done(written: list[int] | None) -> None:
+            if written is None or not watch.listening:
+                return
+            if written[0] != version == roster.version and not watch.writing:
+                roster.whole = True
+            for worker, theirs in zip(workers, written[1:], strict=True):
+                peer = self._peers.get(worker)
+                if peer is not None and roster.versions.get(peer.place, 0) != theirs:
+                    watch.unread.add(worker)
+            if roster.whole or watch.unread:
+                self._dirty[watch] = None
+
+        self._store.versions(roster.room, workers, done)

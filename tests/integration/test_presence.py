@@ -1,0 +1,207 @@
+"""Who is in a room, over several workers, with real sockets and a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.support import DEADLINE_SECONDS, Peer, Server, Valkey, until_async
+
+LEASE_SECONDS = 3.0
+
+
+class Watcher:
+    """A peer in one room, and who it knows to be there."""
+
+    def __init__(self, peer: Peer, room: str, joined: dict[str, Any]) -> None:
+        self.peer = peer
+        self.room = room
+        self.members: int = joined["members"]
+        self.people: dict[str, str] = {}
+        self.pushes: list[dict[str, Any]] = []
+        self._replace(joined.get("presence", []))
+
+    @classmethod
+    async def open(cls, url: str, room: str, name: str, **hello: Any) -> Watcher:
+        """Connect and join."""
+        peer = await Peer.open(url, name, **hello)
+        return cls(peer, room, await peer.ask("join", room=room))
+
+    @property
+    def user(self) -> str:
+        """Its own user."""
+        return str(self.peer.welcome["user"])
+
+    @property
+    def node(self) -> str:
+        """The worker it is on."""
+        return str(self.peer.welcome["node"])
+
+    def _replace(self, persons: list[dict[str, str]]) -> None:
+        self.people = {person["user"]: person["name"] for person in persons}
+
+    def _take(self, push: dict[str, Any]) -> None:
+        self.pushes.append(push)
+        if "presence" in push:
+            self._replace(push["presence"])
+        for person in push.get("joined", []):
+            self.people[person["user"]] = person["name"]
+        for user in push.get("left", []):
+            self.people.pop(user, None)
+        self.members = push["members"]
+
+    async def sees(self, holds: Callable[[Watcher], bool], what: str, seconds: float = DEADLINE_SECONDS) -> float:
+        """Take pushes until that holds; the seconds it took."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds(self):
+                    self._take(await self.peer.push("presence"))
+        except TimeoutError:
+            raise AssertionError(f"not within {seconds} s: {what}; sees {self.members}, {self.people}") from None
+        return time.monotonic() - began
+
+    async def sees_people(self, *names: str, seconds: float = DEADLINE_SECONDS) -> float:
+        """Wait until exactly these are there, by name."""
+        wanted = sorted(names)
+        return await self.sees(
+            lambda one: sorted(one.people.values()) == wanted and one.members == len(wanted), f"{wanted}", seconds
+        )
+
+
+async def on_each_worker(url: str, room: str, *names: str) -> list[Watcher]:
+    """Watchers in one room, the first two on different workers."""
+    watchers = [await Watcher.open(url, room, names[0])]
+    for name in names[1:]:
+        watcher = await Watcher.open(url, room, name)
+        while len(watchers) == 1 and watcher.node == watchers[0].node:
+            await watcher.peer.close()
+            watcher = await Watcher.open(url, room, name)
+        watchers.append(watcher)
+    return watchers
+
+
+async def test_people_on_all_workers_are_seen_and_told(shared_server: Server, room: str) -> None:
+    """Joins and leaves, wherever they happen; who joins is told at once who is there."""
+    ada, bob = await on_each_worker(shared_server.ws, room, "Ada", "Bob")
+    await ada.sees_people("Ada", "Bob")
+    await bob.sees_people("Ada", "Bob")
+    cyd = await Watcher.open(shared_server.ws, room, "Cyd")
+    assert sorted(cyd.people.values()) == ["Ada", "Bob", "Cyd"]
+    await ada.sees_people("Ada", "Bob", "Cyd")
+    await bob.sees_people("Ada", "Bob", "Cyd")
+    await cyd.peer.ask("leave", room=room)
+    await ada.sees_people("Ada", "Bob")
+    await bob.peer.close()
+    await ada.sees_people("Ada")
+    await ada.peer.close()
+    await cyd.peer.close()
+
+
+async def test_two_tabs_on_two_workers_are_one_person(shared_server: Server, room: str) -> None:
+    """Counted once, and there until the last tab is closed."""
+    ada, bob = await on_each_worker(shared_server.ws, room, "Ada", "Bob")
+    tab = await Watcher.open(shared_server.ws, room, "", guest=bob.peer.welcome["guest"])
+    while tab.node != ada.node:
+        await tab.peer.close()
+        tab = await Watcher.open(shared_server.ws, room, "", guest=bob.peer.welcome["guest"])
+    assert tab.user == bob.user
+    await ada.sees_people("Ada", "Bob")
+    await bob.peer.close()
+    cyd = await Watcher.open(shared_server.ws, room, "Cyd")
+    await ada.sees_people("Ada", "Bob", "Cyd")
+    assert not any(bob.user in push.get("left", []) for push in ada.pushes)
+    await tab.peer.close()
+    await ada.sees_people("Ada", "Cyd")
+    await ada.peer.close()
+    await cyd.peer.close()
+
+
+async def test_a_lost_connection_has_its_grace(server: Callable[..., Server], room: str) -> None:
+    """Who comes back in time was never away; who does not is gone after it."""
+    here = server(workers=2, presence_grace_seconds="2")
+    ada, bob = await on_each_worker(here.ws, room, "Ada", "Bob")
+    await ada.sees_people("Ada", "Bob")
+    bob.peer.socket.transport.abort()
+    back = await Watcher.open(here.ws, room, "", guest=bob.peer.welcome["guest"])
+    cyd = await Watcher.open(here.ws, room, "Cyd")
+    await ada.sees_people("Ada", "Bob", "Cyd")
+    cyd.peer.socket.transport.abort()
+    began = time.monotonic()
+    await ada.sees_people("Ada", "Bob")
+    assert time.monotonic() - began > 1.5
+    assert not any(bob.user in push.get("left", []) for push in ada.pushes)
+    await ada.peer.close()
+    await back.peer.close()
+
+
+async def test_people_of_a_killed_worker_are_gone_with_its_lease(server: Callable[..., Server], room: str) -> None:
+    """kill -9: who does not come back is gone for the others when the lease has ended, and not before."""
+    here = server(workers=2, presence_lease_seconds=str(LEASE_SECONDS))
+    ada, bob = await on_each_worker(here.ws, room, "Ada", "Bob")
+    await ada.sees_people("Ada", "Bob")
+    number = int(bob.node.rpartition(".")[2])
+    (pid,) = [each["pid"] for each in here.health()["workers"]["each"] if each["worker"] == number]
+    os.kill(pid, signal.SIGKILL)
+    assert await bob.peer.closed() == 1006
+    await ada.sees_people("Ada", seconds=LEASE_SECONDS + DEADLINE_SECONDS)
+    await until_async(lambda: here.metric("parley_workers_lost_total") >= 1, "the loss is counted")
+    cyd = await Watcher.open(here.ws, room, "Cyd")
+    await ada.sees_people("Ada", "Cyd")
+    assert sorted(cyd.people.values()) == ["Ada", "Cyd"]
+    await ada.peer.close()
+    await cyd.peer.close()
+
+
+async def test_an_outage_of_redis_takes_nobody_away(
+    server: Callable[..., Server], own_valkey: Valkey, room: str
+) -> None:
+    """Redis is stopped for longer than a lease, and starts without its data: nobody was told to have left."""
+    here = server(redis_url=own_valkey.url, workers=2, presence_lease_seconds="2")
+    ada, bob = await on_each_worker(here.ws, room, "Ada", "Bob")
+    await ada.sees_people("Ada", "Bob")
+    await bob.sees_people("Ada", "Bob")
+    own_valkey.command("FLUSHALL")
+    await asyncio.to_thread(own_valkey.stop)
+    await asyncio.sleep(3)  # the outage itself: a lease and more
+    await asyncio.to_thread(own_valkey.start)
+    give_up = time.monotonic() + DEADLINE_SECONDS
+    cyd = await Peer.open(here.ws, "Cyd")
+    while (joined := await cyd.ask("join", room=room))["type"] != "joined":
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.1)
+    dan = Watcher(cyd, room, joined)
+    for watcher in (ada, bob, dan):
+        await watcher.sees_people("Ada", "Bob", "Cyd")
+    await asyncio.to_thread(own_valkey.command, "CLIENT", "KILL", "TYPE", "pubsub")
+    await cyd.close()
+    for watcher in (ada, bob):
+        await watcher.sees_people("Ada", "Bob")
+        assert not any({ada.user, bob.user} & set(push.get("left", [])) for push in watcher.pushes)
+    await ada.peer.close()
+    await bob.peer.close()
+
+
+async def test_large_rooms_are_counted(server: Callable[..., Server], room: str) -> None:
+    """Above the limit a number and no names; below it all names again, on every worker."""
+    here = server(workers=2, presence_limit="10")
+    watchers = await on_each_worker(here.ws, room, *[f"P{number}" for number in range(10)])
+    await watchers[0].sees_people(*[f"P{number}" for number in range(10)])
+    more = [await Watcher.open(here.ws, room, f"Q{number}") for number in range(3)]
+    for watcher in watchers[:2]:
+        await watcher.sees(lambda one: one.members == 13, "13 people")
+        assert not {"joined", "left", "presence"} & watcher.pushes[-1].keys()
+    late = await Peer.open(here.ws, "Late")
+    joined = await late.ask("join", room=room)
+    assert (joined["members"], "presence" in joined) == (14, False)
+    await late.close()
+    for watcher in (*more, *watchers[5:]):
+        await watcher.peer.close()
+    for watcher in watchers[:2]:
+        await watcher.sees_people(*[f"P{number}" for number in range(5)])
+    for watcher in watchers[:5]:
+        await watcher.peer.close()
