@@ -122,12 +122,18 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
         }
         return _json(body)
 
+    async def seen(request: Request) -> HTTPResponse:
+        # What the proxies before this server made of the request: `parley doctor --url` compares it with what it sent.
+        names = {"host": "host", "forwarded_for": "x-forwarded-for", "forwarded_proto": "x-forwarded-proto"}
+        return _json({key: ", ".join(request.headers.getall(name, [])) for key, name in names.items()})
+
     async def metrics(_request: Request) -> HTTPResponse:
         return HTTPResponse(exposition(parts.board), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     app.add_route(livez, "/livez", methods=READ, name="livez")
     app.add_route(readyz, "/readyz", methods=READ, name="readyz")
     app.add_route(health, "/health", methods=READ, name="health")
+    app.add_route(seen, "/seen", methods=READ, name="seen")
     app.add_route(metrics, "/metrics", methods=READ, name="metrics")
 
 

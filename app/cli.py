@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from app import __version__, log, terminal, verify
+from app import __version__, doctor, log, terminal, verify
 from app.config import PREFIX, Settings, flag, links, load
 from app.errors import StartError
 
@@ -29,13 +29,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the server. Every option can also be given in the environment, as "
         f"{PREFIX}HOST for --host, and so on; secrets are better given there.",
     )
-    for field in dataclasses.fields(Settings):
-        shown = "" if field.default == "" else f" (default: {field.default})"
-        help_text = field.metadata["help"].replace("%", "%%") + shown
-        serve.add_argument(flag(field.name), dest=field.name, metavar="VALUE", help=help_text)
+    _add_settings(serve)
+    _add_settings(doctor.add_parser(commands))
     terminal.add_parser(commands)
     verify.add_parser(commands)
     return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("settings")
+    for field in dataclasses.fields(Settings):
+        shown = "" if field.default == "" else f" (default: {field.default})"
+        help_text = field.metadata["help"].replace("%", "%%") + shown
+        group.add_argument(flag(field.name), dest=field.name, metavar="VALUE", help=help_text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,9 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(terminal.run(namespace, os.environ))
     if namespace.command == "verify":
         sys.exit(verify.run(namespace))
-    parsed = vars(namespace)
-    parsed.pop("command")
-    sys.exit(_serve({name: value for name, value in parsed.items() if value is not None}))
+    names = (field.name for field in dataclasses.fields(Settings))
+    given = {name: value for name in names if (value := getattr(namespace, name)) is not None}
+    if namespace.command == "doctor":
+        sys.exit(doctor.run(given, os.environ, namespace.url, not namespace.no_wait, namespace.json))
+    sys.exit(_serve(given))
 
 
 def _serve(given: dict[str, str]) -> int:

@@ -67,12 +67,17 @@ class Settings:
     @property
     def worker_count(self) -> int:
         """Workers to run."""
-        return self.workers or max(2, _cores())
+        return self.workers or max(2, cores())
 
     @property
     def node_name(self) -> str:
         """The node's name, made of characters that are safe everywhere."""
         return re.sub(r"[^A-Za-z0-9_.\-]", "-", self.node or socket.gethostname())[:40] or "node"
+
+    @property
+    def data_place(self) -> Path:
+        """The data directory in full, there or not."""
+        return Path(self.data_dir).expanduser().absolute()
 
     @property
     def embedded(self) -> bool:
@@ -142,7 +147,8 @@ def _typed(field: dataclasses.Field[Any], raw: str, shown: str) -> Any:
     return value
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
@@ -151,7 +157,7 @@ def _cores() -> int:
 
 def data_path(settings: Settings) -> Path:
     """The data directory, made if need be. Raises SettingError if it cannot be written."""
-    path = Path(settings.data_dir).expanduser().absolute()
+    path = settings.data_place
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = path / f".write-{os.getpid()}"

@@ -168,6 +168,12 @@ class Embedded:
             await asyncio.sleep(POLL_SECONDS)
 
 
+async def running(data: Path) -> Address | None:
+    """Where the Valkey of a data directory listens, if it runs and has read its data."""
+    address = _address_of(data / "valkey" / "valkey.conf")
+    return address if address is not None and await _answers(address) is not None else None
+
+
 def _address_of(config: Path) -> Address | None:
     try:
         lines = dict(line.split(" ", 1) for line in config.read_text().splitlines())

