@@ -108,6 +108,13 @@ class Client:
         task.cancel()
         await asyncio.wait([task])
 
+    async def stay(self) -> None:
+        """Wait until it is closed. Raises Refused once the server has sent it away for good."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if self.refusal is not None:
+            raise self.refusal
+
     async def __aenter__(self) -> Self:
         try:
             await self.start()

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 HELP = {
-    "join": ("ROOM", "enter a room, or turn to one you are in"),
+    "join": ("ROOM", "enter a room, or turn to one you are in; @NAME for one person"),
     "leave": ("", "leave this room"),
     "who": ("", "who is here"),
-    "msg": ("NAME [TEXT]", "write to one person alone"),
+    "msg": ("NAME TEXT", "write to one person alone"),
     "rooms": ("", "the rooms there are"),
     "topic": ("[TEXT]", "show the topic, or set it; - removes it"),
     "edit": ("TEXT", "give your last message another text"),

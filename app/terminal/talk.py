@@ -10,18 +10,19 @@ from app.client import Client, ClientError, Refused
 from app.client.link import Message
 from app.client.room import Room
 from app.client.timeline import Row
+from app.errors import BadRequest
 from app.protocol.names import room_name
-from app.terminal.orders import HELP, Order, Words, Wrong, addressees, understand
+from app.terminal import lists
+from app.terminal.orders import Order, Words, Wrong, addressees, understand
 from app.terminal.plain import say
 from app.terminal.screen import Screen
 from app.terminal.status import fit, status
 from app.terminal.text import inline
-from app.terminal.transcript import Line, Transcript, note
+from app.terminal.transcript import Transcript, note
 
-PAGE = 50
+PAGE, DIRECT_PAGE = 50, 5
 DIRECT_MAX = 20
 TASKS_MAX = 200
-NAMES_SHOWN = 100
 TICK_SECONDS = 1.0
 PING_TICKS = 10
 LEAVE_SECONDS = 3.0
@@ -38,6 +39,7 @@ class Talk:
         self._with: dict[str, str] = {}
         self._entering: set[str] = set()
         self._oldest: dict[str, int] = {}
+        self._sent: dict[str, int] = {}
         self._was_online = self._away = False
         self._marked: dict[str, int] = {}
         self._marks = True
@@ -56,7 +58,7 @@ class Talk:
             case "joined" if detail["since"] is None:
                 self._joined(detail)
             case "refused" if detail["room"] not in self._entering:
-                self.screen.show([note(f"{self._label(detail['room'])}: {inline(str(detail['error']))}", "warning")])
+                self._say(f"{self._label(detail['room'])}: {inline(str(detail['error']))}")
             case "welcome":
                 self._transcript.user = detail["user"]
             case "mentioned":
@@ -91,8 +93,8 @@ class Talk:
             return
         self._with[room] = person["name"]
         name = inline(person["name"], 40)
-        self.screen.show([note(f"{name} writes to you alone; /msg {name} answers", "mention")])
-        self._start(self._enter(room, limit=5))
+        self.screen.show([note(f"{name} writes to you alone; /join @{name} to answer", "mention")])
+        self._start(self._enter(room, limit=DIRECT_PAGE))
 
     def _state(self, state: str) -> None:
         if state == "online":
@@ -102,7 +104,7 @@ class Talk:
             self._ticks = PING_TICKS - 1  # measure soon, but not while the rooms still load
         elif state == "waiting" and self._was_online and not self._away:
             self._away = True
-            self.screen.show([note("the connection is lost; it comes back by itself", "warning")])
+            self._say("the connection is lost; it comes back by itself")
         elif state == "offline":
             self.screen.end()
 
@@ -130,19 +132,26 @@ class Talk:
             case Words(text):
                 self._start(self._send(self.room, text))
             case Wrong(message):
-                self.screen.show([note(message, "warning")])
+                self._say(message)
             case Order("quit"):
                 self.screen.end()
             case Order("help"):
-                self.screen.show([note(f"{f'/{name} {args}':18} {what}") for name, (args, what) in HELP.items()])
+                self.screen.show(lists.orders())
+            case Order("join", rest):
+                self._turn_to(rest)
+            case Order("leave"):
+                self._leave()
             case Order(name, rest):
                 self._start(self._obey(name, rest))
+
+    def _say(self, words: str) -> None:
+        self.screen.show([note(words, "warning")])
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Carry something out, in a task that this object owns; what is refused is shown."""
         if len(self._tasks) >= TASKS_MAX:
             work.close()
-            self.screen.show([note("too much is under way already; try again later", "warning")])
+            self._say("too much is under way already; try again later")
             return
         task = asyncio.create_task(self._guarded(work), name="order")
         self._tasks.add(task)
@@ -152,29 +161,25 @@ class Talk:
         try:
             await work
         except ClientError as error:
-            self.screen.show([note(inline(str(error)), "warning")])
+            self._say(inline(str(error)))
         except Exception as error:  # a bug: the terminal is kept, and the user told
-            self.screen.show([note(f"that failed: {inline(repr(error))}", "warning")])
+            self._say(f"that failed: {inline(repr(error))}")
 
     async def _send(self, room: str, text: str) -> None:
         try:
-            await self._there().send(room, text)
+            self._sent[room] = (await self._there().send(room, text)).seq
         except ClientError as error:
-            self.screen.show([note(f"not sent: {inline(text, 60)} ({inline(str(error))})", "warning")])
+            self._say(f"not sent: {inline(text, 60)} ({inline(str(error))})")
 
     async def _obey(self, name: str, rest: str) -> None:
         client = self._there()
         match name:
-            case "join":
-                await self._turn_to(rest.removeprefix("#"))
-            case "leave":
-                await self._leave()
             case "who":
-                self._who()
+                self.screen.show([lists.who(self._here())])
             case "msg":
                 await self._message(rest)
             case "rooms":
-                self._list(await client.list())
+                self.screen.show(lists.rooms(await client.list()))
             case "topic" if rest:
                 await client.topic(self.room, "" if rest == "-" else rest)
             case "topic":
@@ -189,19 +194,33 @@ class Talk:
             case "older":
                 await self._older()
 
-    async def _turn_to(self, name: str) -> None:
+    # Rooms. What is typed next goes to the room turned to, whether it could be entered yet or not.
+
+    def _turn_to(self, name: str) -> None:
+        if name.startswith("@"):
+            called = [room for room, person in self._with.items() if person.casefold() == name[1:].casefold()]
+            if len(called) != 1:
+                self._say(f"write to {inline(name[1:], 40)} first: /msg NAME TEXT")
+                return
+            self._face(called[0])
+            return
         try:
-            name = room_name(name)
-        except ValueError as error:
-            raise Refused("bad_request", str(error)) from None
+            name = room_name(name.removeprefix("#"))
+        except BadRequest as error:
+            self._say(str(error))
+            return
         if name in self._there().rooms:
             self._face(name)
-            return
-        before, self.room = self.room, name
+        else:
+            self._start(self._enter_or_return(name, self.room))
+            self.room = name
+
+    async def _enter_or_return(self, name: str, before: str) -> None:
         try:
             await self._enter(name, PAGE)
         except BaseException:
-            self.room = before
+            if self.room == name:
+                self.room = before
             raise
 
     def _face(self, name: str) -> None:
@@ -215,40 +234,28 @@ class Talk:
         finally:
             self._entering.discard(name)
 
-    async def _leave(self) -> None:
+    def _leave(self) -> None:
         others = [name for name in self._there().rooms if name != self.room]
         if not others:
-            raise Refused("bad_request", "this is the only room; /quit leaves it")
-        left, self.room = self.room, others[-1]
-        self._with.pop(left, None)
-        self._face(self.room)
-        await self._there().leave(left)
-
-    def _who(self) -> None:
-        room = self._here()
-        names = sorted((inline(name, 40) for name in room.people.values()), key=str.casefold)
-        if room.members is None:
-            raise Refused("unavailable", "the server has not said yet who is here")
-        count = room.members
-        words = f"{count} {'person is' if count == 1 else 'people are'} here"
-        shown = names[:NAMES_SHOWN]
-        more = f" and {count - len(shown)} more" if shown and count > len(shown) else ""
-        self.screen.show([note(f"{words}: {', '.join(shown)}{more}" if shown else words)])
+            self._say("this is the only room; /quit leaves it")
+            return
+        self._start(self._there().leave(self.room))
+        self._with.pop(self.room, None)
+        self._face(others[-1])
 
     async def _message(self, rest: str) -> None:
         client = self._there()
         users, text = addressees(rest, self._people())
+        if users and not text:
+            raise Refused("bad_request", "/msg NAME TEXT")
         if len(users) != 1:
             about = "nobody here is called so" if not users else f"there are {len(users)}, by id: {', '.join(users)}"
             raise Refused("bad_request", f"{inline(rest, 40)}: {about}")
         reply = await client.direct(users[0])
         room = reply["room"]
         self._with[room] = reply["with"]["name"]
-        await self._enter(room, limit=5)
-        if text:
-            await client.send(room, text)
-        else:
-            self._face(room)
+        await self._enter(room, limit=DIRECT_PAGE)
+        await self._send(room, text)
 
     def _people(self) -> dict[str, str]:
         """Everybody this user may mean: who is in the rooms, and who wrote there."""
@@ -259,23 +266,16 @@ class Talk:
         people.pop(self._there().user, None)
         return people
 
-    def _list(self, reply: Message) -> None:
-        lines: list[Line] = []
-        for found in reply["rooms"]:
-            unread = f", {found['unread']} unread" if found.get("unread") else ""
-            topic = f"  {inline(found['topic'], 60)}" if found.get("topic") else ""
-            lines.append(note(f"#{inline(found['room'], 64)}  {found['members']} here{unread}{topic}"))
-        for found in reply.get("direct", ()):
-            unread = f"  {found['unread']} unread" if found.get("unread") else ""
-            lines.append(note(f"@{inline(found['with']['name'], 40)}{unread}"))
-        self.screen.show(lines or [note("there are no rooms yet")])
-
     def _last(self, mine: bool) -> Row:
-        user = self._there().user
-        rows = [row for row in self._here().timeline if not row.deleted and (row.user == user or not mine)]
-        if not rows:
+        """The last message, or this user's own. Raises Refused while that is still on its way here."""
+        me = self._there().user
+        rows = [row for row in self._here().timeline if row.user == me or not mine]
+        if mine and (self._there().pending or self._sent.get(self.room, 0) > (rows[-1].seq if rows else 0)):
+            raise Refused("unavailable", "your last message is not here yet")
+        left = [row for row in rows if not row.deleted]
+        if not left:
             raise Refused("bad_request", "there is no message to do that with")
-        return rows[-1]
+        return left[-1]
 
     async def _older(self) -> None:
         name = self._here().name

@@ -30,7 +30,7 @@ async def main(url: str, room: str) -> None:
     async with Client(url, name="Reminder", on=on) as bot:
         await bot.join(room)
         print(f"{bot.name} is in {room}", flush=True)
-        await asyncio.Event().wait()
+        await bot.stay()
 
 
 with suppress(KeyboardInterrupt):

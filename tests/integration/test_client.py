@@ -181,6 +181,8 @@ async def test_it_stays_away_after_these_close_codes(double: Double, code: int):
         await double.sockets[-1].close(code)
         with pytest.raises(Unconfirmed):
             await send
+        with pytest.raises(Refused):
+            await client.stay()
         assert (client.state, client.code) == ("offline", code)
         assert len(double.sockets) == 1
 
@@ -245,8 +247,10 @@ async def test_a_closed_client_says_so(double: Double):
     client = Client(double.url, name="Ada", tuning=FAST)
     await client.start()
     await client.join("r")
+    stay = asyncio.create_task(client.stay())
     await client.close()
     await client.close()
+    await stay
     with pytest.raises(Closed):
         await client.send("r", "hi")
     with pytest.raises(Closed):

@@ -72,16 +72,20 @@ async def test_others_do_not_break_the_line_being_typed(shared_server: Server, r
 
 
 def test_the_status_line(shared_server: Server, room: str, terminal: Open):
-    """Room, connection, the worker that serves, and the round trip."""
+    """Room, people, connection, the worker that serves, and the round trip."""
     ada = ready(terminal(room, "--url", shared_server.url, "--name", "Ada"))
     node = shared_server.health()["node"].partition(".")[0]
-    until(lambda: re.search(rf"#{room} .*online  {node}\.\d  (\d+|under 1) ms", ada.status), "all of the status line")
+    until(
+        lambda: re.search(rf"#{room}  1 person  online  {node}\.\d  (\d+|under 1) ms", ada.status),
+        "all of the status line",
+    )
 
 
 def test_orders(shared_server: Server, room: str, terminal: Open):
     """What a person does besides talking."""
     ada = ready(terminal(room, "--url", shared_server.url, "--name", "Ada"))
     for order, seen in (
+        ("/who", "1 person is here: Ada"),
         ("first", "Ada: first"),
         ("/edit better", "Ada edited: better"),
         ("/react \N{THUMBS UP SIGN}", 'to "better"'),
@@ -117,6 +121,46 @@ async def test_what_was_said_elsewhere_is_labelled(shared_server: Server, room: 
         await asyncio.to_thread(ada.sees, "nobody has said anything")
         await bob.send(room, "over here")
         await asyncio.to_thread(ada.sees, f"[#{room}] Bob: over here")
+
+
+async def test_words_go_to_the_room_that_was_turned_to(double: Double, terminal: Open):
+    """However fast they are typed; where the room is refused they are not sent at all."""
+
+    def join(message: dict[str, Any]) -> dict[str, Any]:
+        if message["room"] == "closed":
+            return {"type": "error", "code": "forbidden", "message": "not for you"}
+        return {"type": "joined", "room": message["room"], **double.position, "recovered": False, "messages": []}
+
+    double.answer["join"] = join
+    ada = terminal("r", "--url", double.url, "--name", "Ada")
+    await asyncio.to_thread(ready, ada)
+    ada.type("/join tea\rfor tea\r/join closed\rsecret\r")
+    await asyncio.to_thread(ada.sees, "not sent: secret (not for you)")
+    ada.enter("back")
+    await until_async(lambda: len(double.requests("send")) == 2, "two messages")
+    assert [(sent["room"], sent["text"]) for sent in double.requests("send")] == [("tea", "for tea"), ("tea", "back")]
+
+
+async def test_an_edit_waits_for_the_message_it_means(double: Double, terminal: Open):
+    """Typed too fast it does not change the message before."""
+    first = {"type": "message", "room": "r", "seq": 1, "mid": "m1", "cid": "x", "ts": 1}
+    double.position = {"epoch": "e1", "seq": 1, "mid": "m1"}
+    joined = {"type": "joined", "room": "r", **double.position, "recovered": False}
+    double.answer["join"] = lambda _: {**joined, "messages": [{**first, "user": "u1", "name": "Ada", "text": "first"}]}
+    double.answer["send"] = lambda message: {**double.ack(message), "seq": 2}
+    ada = terminal("r", "--url", double.url, "--name", "Ada")
+    await asyncio.to_thread(ready, ada)
+    ada.type("second\r/edit wrong\r")
+    await asyncio.to_thread(ada.sees, "your last message is not here yet")
+    await until_async(lambda: double.requests("send"), "the message")
+    ada.enter("/edit wrong")
+    await until_async(lambda: sum("is not here yet" in row for row in ada.rows) == 2, "refused again")
+    second = {**first, "seq": 2, "mid": "m2"}
+    await double.push(**second, user="u1", name="Ada", text="second")
+    await asyncio.to_thread(ada.sees, "Ada: second")
+    ada.enter("/edit right")
+    await until_async(lambda: double.requests("edit"), "the edit")
+    assert [(edit["seq"], edit["text"]) for edit in double.requests("edit")] == [(2, "right")]
 
 
 async def test_older_messages_come_when_asked_for(shared_server: Server, room: str, terminal: Open):
@@ -279,6 +323,10 @@ async def test_writing_to_one_person(double: Double, terminal: Open):
     await asyncio.to_thread(ready, ada)
     ada.enter("/msg nobody hi")
     await asyncio.to_thread(ada.sees, "nobody here is called so")
+    ada.enter("/msg Bob")
+    await asyncio.to_thread(ada.sees, "/msg NAME TEXT")
+    ada.enter("/join @Bob")
+    await asyncio.to_thread(ada.sees, "write to Bob first")
     ada.enter("/msg Bob hi there")
     await until_async(lambda: double.requests("send"), "the message")
     sent = double.requests("send")[0]
@@ -286,6 +334,9 @@ async def test_writing_to_one_person(double: Double, terminal: Open):
     answer = {"type": "message", "room": "d1", "seq": 1, "mid": "m1", "cid": "x", "ts": 1}
     await double.push(**answer, user="u2", name="Bob", text="hello")
     await asyncio.to_thread(ada.sees, "[@Bob] Bob: hello")
+    ada.enter("/join @bob\ragain")
+    await until_async(lambda: len(double.requests("send")) == 2, "another message")
+    assert double.requests("send")[1]["room"] == "d1"
     await double.push(type="direct", room="d2", **{"with": {"user": "u3", "name": "Eve"}})
     await asyncio.to_thread(ada.sees, "Eve writes to you alone")
     await until_async(lambda: double.requests("join")[-1]["room"] == "d2", "the other room is joined")
@@ -321,7 +372,7 @@ def test_no_colours_where_they_are_not_wanted(shared_server: Server, room: str, 
     ada = ready(terminal(room, "--url", shared_server.url, "--name", "Ada", NO_COLOR="1"))
     ada.enter("grey")
     ada.sees("Ada: grey")
-    assert not re.search(rb"\x1b\[[\d;]*3[1-7]", ada.raw)
+    assert not re.search(rb"\x1b\[[\d;]*3[1-7][\d;]*m", ada.raw)
 
 
 def test_the_same_person_next_time(shared_server: Server, room: str, terminal: Open, tmp_path: Path):

@@ -1,0 +1,116 @@
+"""The rows of the Python client against the real server: everybody ends with the same truth."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from app.client import Ack, Client, Refused
+from app.client.timeline import Row
+from tests.fakes.double import FAST
+from tests.support import Server, until_async
+
+EMOJI = ("\N{THUMBS UP SIGN}", "\N{HEAVY BLACK HEART}")
+Seen = dict[int, tuple[str, str, bool, int, dict[str, set[str]]]]
+
+
+def seen(client: Client, room: str) -> Seen:
+    """What a reader sees of each row."""
+
+    def of(row: Row) -> tuple[str, str, bool, int, dict[str, set[str]]]:
+        return row.name, row.text, row.deleted, row.edited, {emoji: set(by) for emoji, by in row.reactions.items()}
+
+    return {row.seq: of(row) for row in client.rooms[room].timeline}
+
+
+async def do_something(client: Client, room: str, mine: list[Ack], dice: random.Random) -> None:
+    """A message, or a change of one that may be gone already."""
+    rows = list(client.rooms[room].timeline)
+    kind = dice.choice(["send", "send", "edit", "delete", "react", "react", "react"])
+    try:
+        if kind == "send" or not rows or not mine:
+            mine.append(await client.send(room, f"text {dice.random()}"))
+        elif kind == "edit":
+            await client.edit(room, dice.choice(mine).seq, f"edit {dice.random()}")
+        elif kind == "delete":
+            await client.delete(room, dice.choice(mine).seq)
+        else:
+            await client.react(room, dice.choice(rows).seq, dice.choice(EMOJI), on=dice.random() < 0.7)
+    except Refused as error:
+        if error.temporary:
+            raise  # otherwise it was deleted by its author meanwhile
+
+
+async def test_live_resumed_and_fresh_readers_see_the_same(shared_server: Server, room: str):
+    """Two people change things at once; one reader is cut again and again, one comes late, one reads page by page."""
+    url = shared_server.ws
+    dice = random.Random(7)
+    async with (
+        Client(url, name="Ada", tuning=FAST) as ada,
+        Client(url, name="Bob", tuning=FAST) as bob,
+        Client(url, name="Eve", tuning=FAST) as stumbling,
+    ):
+        for client in (ada, bob, stumbling):
+            await client.join(room)
+        own: dict[Client, list[Ack]] = {ada: [], bob: []}
+        for turn in range(60):
+            await asyncio.gather(*(do_something(client, room, own[client], dice) for client in (ada, bob)))
+            if turn % 10 == 5:
+                stumbling.cut()
+        last = max(client.rooms[room].position.seq for client in (ada, bob))  # type: ignore[union-attr]
+
+        def there(client: Client) -> bool:
+            position = client.rooms[room].position
+            return position is not None and position.seq >= last
+
+        await until_async(lambda: all(map(there, (ada, bob, stumbling))), "everybody has everything")
+        truth = seen(ada, room)
+        assert len(truth) > 20
+        assert any(row[2] for row in truth.values())
+        assert any(row[3] for row in truth.values())
+        assert any(row[4] for row in truth.values())
+        assert seen(bob, room) == seen(stumbling, room) == truth
+        async with Client(url, name="Fresh") as fresh, Client(url, name="Pages") as pages:
+            await fresh.join(room, limit=200)
+            assert seen(fresh, room) == truth
+            await pages.join(room, limit=5)
+            before, more = last - 4, True
+            while more:
+                page = await pages.history(room, before=before, limit=9)
+                before, more = page["messages"][0]["seq"], page["more"]
+            assert seen(pages, room) == truth
+
+
+async def test_what_is_not_ones_own(shared_server: Server, room: str):
+    """Others' messages can be reacted to, not edited or deleted; the topic is known to who comes later."""
+    async with Client(shared_server.ws, name="Ada") as ada, Client(shared_server.ws, name="Bob") as bob:
+        await ada.join(room)
+        await bob.join(room)
+        ack = await ada.send(room, "mine")
+        for attempt in (bob.edit(room, ack.seq, "his"), bob.delete(room, ack.seq)):
+            with pytest.raises(Refused) as refused:
+                await attempt
+            assert refused.value.code == "forbidden"
+        await bob.react(room, ack.seq, EMOJI[0])
+        await bob.topic(room, "Tea")
+        await until_async(lambda: ada.rooms[room].topic == "Tea", "the topic")
+        assert seen(ada, room)[ack.seq] == ("Ada", "mine", False, 0, {EMOJI[0]: {bob.user}})
+        async with Client(shared_server.ws, name="Eve") as eve:
+            await eve.join(room)
+            assert eve.rooms[room].topic == "Tea"
+
+
+async def test_people_come_and_go(shared_server: Server, room: str):
+    """The room knows who is there, on whatever worker."""
+    async with Client(shared_server.ws, name="Ada") as ada:
+        await ada.join(room)
+        async with Client(shared_server.ws, name="Bob") as bob:
+            await bob.join(room)
+            both = {ada.user: "Ada", bob.user: "Bob"}
+            await until_async(lambda: ada.rooms[room].people == bob.rooms[room].people == both, "both see both")
+            assert ada.rooms[room].members == 2
+            await bob.leave(room)
+            await until_async(lambda: ada.rooms[room].people == {ada.user: "Ada"}, "one is left")
+            assert ada.rooms[room].members == 1
