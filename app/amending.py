@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from app.backplane.broker import Amendment, Broker
 from app.errors import BadRequest, Forbidden, ParleyError, TooLarge
 from app.member import Member
+from app.mentions import mentioned
 from app.metrics import Counters
 from app.protocol import messages as wire
 from app.protocol.names import emoji, topic_line
@@ -15,9 +17,19 @@ from app.room import Room
 
 
 class Amending:
-    """Takes members' amendments to the broker. `text_chars` is the limit of the same name."""
+    """Takes members' amendments to the broker. `text_chars` is the limit of the same name.
 
-    def __init__(self, broker: Broker, counters: Counters, text_chars: int) -> None:
+    `people` gives user and name of those who can be mentioned in a room.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        counters: Counters,
+        text_chars: int,
+        people: Callable[[Room], Iterable[tuple[str, str]]],
+    ) -> None:
+        self._people = people
         self._broker = broker
         self._counters = counters
         self._text_chars = text_chars
@@ -50,8 +62,10 @@ class Amending:
             deleted = wire.DeletedBody("deleted", room.name, request.cid, request.seq, *who)
             return deleted, Amendment("delete", request.seq, member.user, foreign=foreign)
         check_text(request.text, self._text_chars)
-        edited = wire.EditedBody("edited", room.name, request.cid, request.seq, *who, request.text)
-        return edited, Amendment("edit", request.seq, member.user, wire.encode(request.text), foreign=foreign)
+        users = mentioned(request.text, self._people(room)) if "@" in request.text else []
+        edited = wire.EditedBody("edited", room.name, request.cid, request.seq, *who, request.text, users)
+        more = wire.encode(users) if users else b""
+        return edited, Amendment("edit", request.seq, member.user, wire.encode(request.text), more, foreign)
 
 
 def check_text(text: str, most_chars: int) -> None:
@@ -100,3 +114,26 @@ class Change:
         self._counters.unconfirmed -= 1
         self._counters.refusals += 1
         self._member.reply(wire.refusal(self._id, error))
+
+
+class Message(Change):
+    """A message that somebody is to be told of when it is stored: `tell` gets its seq and whether it was before."""
+
+    __slots__ = ("_tell",)
+
+    def __init__(
+        self,
+        member: Member,
+        request: wire.Send,
+        room: str,
+        body: bytes,
+        counters: Counters,
+        tell: Callable[[int, bool], None],
+    ) -> None:
+        super().__init__(member, request, room, body, counters)
+        self._tell = tell
+
+    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
+        """See app.backplane.broker.Change."""
+        super().stored(seq, mid, ts, dup)
+        self._tell(seq, dup)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jwt
 
@@ -18,10 +18,11 @@ _AUDIENCE = "parley-guest"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person or a program. `user` is stable and unique, `name` is for display."""
+    """A person or a program. `user` is stable and unique, `name` is for display; `new` was never here before."""
 
     user: str
     name: str
+    new: bool = field(default=False, compare=False)
 
 
 class Guests:
@@ -32,7 +33,7 @@ class Guests:
 
     def new(self, name: str) -> Identity:
         """Somebody not seen before. Raises BadRequest for a name that breaks the rules."""
-        return Identity("g" + secrets.token_urlsafe(9), user_name(name))
+        return Identity("g" + secrets.token_urlsafe(9), user_name(name), True)
 
     def token(self, identity: Identity) -> str:
         """Proves the identity for GUEST_SECONDS."""

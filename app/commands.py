@@ -9,29 +9,36 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
 import structlog
 
-from app.amending import Amending, Change, check_text
+from app.amending import Amending, Change, Message, check_text
 from app.auth import Guests, Identity
 from app.backplane.broker import Broker
+from app.backplane.personal import Personal
 from app.deadlines import Deadlines
+from app.direct import Direct
 from app.errors import BadRequest, NotJoined, ParleyError, RateLimited, Unauthorized
 from app.events import head
 from app.hub import Hub
 from app.joining import PAGE_MAX, Joining, Work, newest, oldest
+from app.marks import Marks
 from app.member import ERRORS_IN_A_ROW, WAITING_REQUESTS, Member, State
+from app.mentions import mentioned
 from app.metrics import Counters
+from app.people import People
 from app.presence import Presence
 from app.protocol import messages as wire
 from app.protocol.codes import REASONS, CloseCode
-from app.protocol.names import room_name, user_name
+from app.protocol.names import DIRECT, handle, room_name, user_name
 from app.room import Room
 from app.tasks import Tasks
 
 HELLO_SECONDS = 10.0
+MEANT_MAX = 1000
 _log = structlog.get_logger(component="commands")
 
 
@@ -61,6 +68,8 @@ class Commands:
         deadlines: Deadlines,
         counters: Counters,
         promises: Promises,
+        people: People,
+        personal: Personal,
     ) -> None:
         self._hub = hub
         self._broker = broker
@@ -70,8 +79,12 @@ class Commands:
         self._deadlines = deadlines
         self._counters = counters
         self._promises = promises
-        self._joining = Joining(hub, broker, presence, counters, promises.rooms, promises.resume_events)
-        self._amending = Amending(broker, counters, promises.text_chars)
+        self._people = people
+        self.marks = Marks(hub, personal, deadlines)
+        people.on_mark = self.marks.heard
+        self._direct = Direct(personal, people, deadlines)
+        self._joining = Joining(hub, broker, presence, counters, promises.rooms, promises.resume_events, self.marks)
+        self._amending = Amending(broker, counters, promises.text_chars, self._people_of)
         self._limits = wire.Limits(promises.text_chars, promises.frame_bytes, promises.rooms, promises.unacked)
         self._worker = secrets.token_hex(4)
         self._numbers = count(1)
@@ -122,6 +135,7 @@ class Commands:
             self._hub.leave(member, room)
             self._presence.leave(room, member, lost)
         member.rooms = ()
+        self._people.leave(member)
 
     def _carry_out(self, member: Member, payload: bytes) -> None:
         try:
@@ -159,6 +173,11 @@ class Commands:
                 return self._joining.join(member, request)
             case wire.Leave():
                 self._leave(member, request)
+            case wire.Read():
+                return self.marks.read(member, request, self._room(member, request.room))
+            case wire.OpenDirect():
+                seen = (person for room in member.rooms for person in self._people_of(room))
+                return self._direct.open(member, request, seen)
             case wire.History():
                 return self._history(member, request, self._room(member, request.room))
             case wire.Ping():
@@ -222,11 +241,15 @@ class Commands:
         except Unauthorized as error:
             self._expel(member, request.id, error, CloseCode.BAD_TOKEN)
             return
-        member.user, member.name = identity.user, identity.name
+        member.user, member.name, member.handle = identity.user, identity.name, handle(identity.user)
+        member.marked = not identity.new
         session = request.session or member.conn
         member.sender = f"{identity.user}/{session}"
         member.state = State.HERE
         self._deadlines.clear(member, "hello")
+        self._people.enter(member)
+        if not self.marks.at_hand(member):
+            self.marks.load(member)
         promises = self._promises
         member.reply(
             wire.encode(
@@ -279,10 +302,32 @@ class Commands:
         if author is None or author[0] is not room:
             member.author = author = (room, wire.message_start(room.name, member.user, member.name))
         body = wire.message_body(author[1], request.cid, text)
-        self._broker.publish(room.name, Change(member, request, room.name, body, self._counters))
+        if "@" in text or room.name.startswith(DIRECT):
+            change = self._meant(member, request, room, body)
+        else:
+            change = Change(member, request, room.name, body, self._counters)
+        self._broker.publish(room.name, change)
         member.unacked += 1
         self._counters.sends += 1
         self._counters.unconfirmed += 1
+
+    def _meant(self, member: Member, request: wire.Send, room: Room, body: bytes) -> Change:
+        """A message that names people, or goes to one: they are told, wherever they are."""
+        users = mentioned(request.text, self._people_of(room))
+
+        def tell(seq: int, dup: bool) -> None:
+            self._direct.sent(member, room.name, seq)
+            if not dup:
+                self._direct.mentioned(users, member, room.name, seq)
+
+        return Message(member, request, room.name, wire.mentioning(body, users), self._counters, tell)
+
+    def _people_of(self, room: Room) -> Iterable[tuple[str, str]]:
+        """User and name of the people of a room who can be meant by name: all, or where they are many those here."""
+        everybody = self._presence.people(room.name)
+        if everybody:
+            return everybody.items()
+        return ((member.user, member.name) for member in room.members[:MEANT_MAX] if isinstance(member, Member))
 
     def _check_unacked(self, member: Member) -> None:
         if member.unacked >= self._promises.unacked:

@@ -92,6 +92,10 @@ class Hub:
         """A page of the room's log from a seq on, or the latest; see Reader.page."""
         return await self._reader.page(room, first, limit)
 
+    async def others_at(self, room: Room, seq: int) -> int:
+        """How many events up to `seq` are no messages; see Reader.others_at."""
+        return await self._reader.others_at(room, seq)
+
     async def _settle(self, room: Room) -> None:
         """Read the log of a room that may have members; where that fails, somebody has to try again."""
         try:

@@ -16,11 +16,13 @@ from app.backplane.broker import Broker
 from app.errors import AlreadyJoined, Forbidden, ParleyError
 from app.events import Position, head
 from app.hub import Hub
+from app.marks import Marks
 from app.member import Member, State
 from app.metrics import Counters
 from app.presence import Presence
 from app.protocol import messages as wire
 from app.protocol.names import room_name
+from app.rights import Action, may
 from app.room import Room
 
 PAGE_MAX = 200
@@ -55,10 +57,18 @@ class Joining:
     """Lets members into rooms. `rooms` and `resume_events` are the limits of the same name."""
 
     def __init__(
-        self, hub: Hub, broker: Broker, presence: Presence, counters: Counters, rooms: int, resume_events: int
+        self,
+        hub: Hub,
+        broker: Broker,
+        presence: Presence,
+        counters: Counters,
+        rooms: int,
+        resume_events: int,
+        marks: Marks,
     ) -> None:
         self._hub = hub
         self._presence = presence
+        self._marks = marks
         self._broker = broker
         self._counters = counters
         self._rooms = rooms
@@ -73,8 +83,23 @@ class Joining:
         name = room_name(request.room)
         if member.joined(name) is not None:
             raise AlreadyJoined("the room is joined already")
+        if not may(member, Action.JOIN, name):
+            raise Forbidden("you may not join this room")
         if len(member.rooms) >= self._rooms:
             raise Forbidden(f"a connection joins at most {self._rooms} rooms", limit="rooms_per_connection")
+        if not self._marks.at_hand(member):
+            return self._join_when_known(member, request, name)
+        return self._join(member, request, name)
+
+    async def _join_when_known(self, member: Member, request: wire.Join, name: str) -> None:
+        """The answer says how far the person has read; where Redis does not tell, it says nothing of that."""
+        if not self._marks.at_hand(member):
+            await asyncio.shield(self._marks.load(member))
+        work = self._join(member, request, name) if member.state is State.HERE else None
+        if work is not None:
+            await work
+
+    def _join(self, member: Member, request: wire.Join, name: str) -> Work | None:
         room = self._hub.entered(name)
         events = self._at_hand(room, request) if room is not None else None
         if room is None or events is None:
@@ -190,5 +215,8 @@ class Joining:
         elif request.since:
             self._counters.resumes_page += 1
         more = b',"topic":%b,' % room.topic if room.topic else b","
+        read = self._marks.of(member, room)
+        if read:
+            more += b'"read":%d,' % read
         more += self._presence.summary(room)
         member.reply(wire.joined(request, room.name, position, recovered, events, more))

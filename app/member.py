@@ -60,6 +60,7 @@ class Requests(Protocol):
 class Member:
     """A connection with an identity. Owns its joined rooms and its place in the order of its own requests.
 
+    `handle` stands for its user (see app.protocol.names); `marked` says whether the user may have read marks.
     `author` is the room it sent to last, with the part that all its messages there share.
     """
 
@@ -72,7 +73,9 @@ class Member:
         "busy",
         "conn",
         "errors",
+        "handle",
         "link",
+        "marked",
         "name",
         "outbox",
         "rooms",
@@ -90,6 +93,8 @@ class Member:
         self._requests = requests
         self.state = State.GREETING
         self.user = ""
+        self.handle = ""
+        self.marked = True
         self.name = ""
         self.sender = ""
         self.rooms: tuple[Room, ...] = ()

@@ -10,7 +10,7 @@ import structlog
 from app import frames
 from app.backplane.broker import Broker, Page
 from app.errors import Unavailable
-from app.events import Batch, Position, head
+from app.events import Batch, Position, head, is_message
 from app.metrics import Counters
 from app.protocol import messages as wire
 from app.room import Room, Verdict
@@ -114,6 +114,14 @@ class Reader:
                 return [], room.amended
             first = head(page.events[-1]).seq + 1
         return events, known
+
+    async def others_at(self, room: Room, seq: int) -> int:
+        """How many events up to `seq` are no messages. Those more than PAGE events ago count as messages."""
+        others = room.others_at(seq)
+        if others is not None:
+            return others
+        page = await self._broker.latest(room.name, PAGE)
+        return page.others - sum(not is_message(event) for event in page.events if head(event).seq > seq)
 
     async def page(self, room: Room, first: int | None, limit: int) -> Page:
         """A page of the log from a seq on, or the latest, that knows of every amendment delivered here.

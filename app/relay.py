@@ -33,7 +33,10 @@ _log = structlog.get_logger(component="relay")
 
 
 class Relay:
-    """Delivers what the subscriber hears. `on_people` gets what is published about a room's people."""
+    """Delivers what the subscriber hears.
+
+    `on_people` gets what is published about a room's people, `on_other` what comes on channels that are no room's.
+    """
 
     def __init__(self, hub: Hub, reader: Reader, broker: Broker, counters: Counters) -> None:
         self._hub = hub
@@ -43,6 +46,7 @@ class Relay:
         self._gaps: dict[Room, None] = {}
         self._wake = asyncio.Event()
         self.on_people: Callable[[Room, bytes], None] = lambda room, data: None
+        self.on_other: Callable[[bytes, bytes], None] = lambda channel, data: None
         hub.on_gap = self.gap
 
     # Live
@@ -59,6 +63,8 @@ class Relay:
             elif channel in feeds:
                 frame = frames.text(data[1:]) if data[:1] == b"t" else frames.binary(data[1:])
                 ready.setdefault(feeds[channel], []).append(frame)
+            else:
+                self.on_other(channel, data)
         for room, frames_of_room in ready.items():
             self._counters.deliveries += len(room) * len(frames_of_room)
             room.send_message(b"".join(frames_of_room))

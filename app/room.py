@@ -205,6 +205,13 @@ class Room:
             self.amended = position.seq
         self._advance(position, events)
 
+    def others_at(self, seq: int) -> int | None:
+        """How many events up to `seq` are no messages; None if the recent events do not reach back that far."""
+        if not self.others:
+            return 0
+        later = self.after(seq)
+        return None if later is None else self.others - sum(not is_message(event) for event in later)
+
     # Held batches: what arrives while the log is being read
 
     def hold(self, batch: Batch) -> None:

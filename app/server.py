@@ -24,10 +24,11 @@ from app import api, log
 from app.auth import Guests
 from app.backplane import keys
 from app.backplane.link import Address
+from app.backplane.personal import RedisPersonal
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
 from app.backplane.rosters import RedisRosters
-from app.backplane.subscriber import Message, Subscriber
+from app.backplane.subscriber import Subscriber
 from app.canary import Canary
 from app.commands import Commands, Promises
 from app.config import Settings
@@ -40,6 +41,7 @@ from app.hub import Hub
 from app.lifecycle import Lifecycle
 from app.metrics import Counters, Scoreboard
 from app.outbox import OutboxLimits, OutboxPool
+from app.people import People
 from app.presence import Patience, Presence
 from app.reader import Reader
 from app.relay import Relay
@@ -90,12 +92,14 @@ class Worker:
         reader = Reader(self.broker, self.counters)
         self.hub = Hub(self.subscriber, self.deadlines, reader)
         self.relay = Relay(self.hub, reader, self.broker, self.counters)
-        self.subscriber.on_messages = self._publications
+        self.subscriber.on_messages = self.relay.deliver
         self.subscriber.on_again = self._subscribed_again
         patience = Patience(settings.presence_limit, settings.presence_grace_seconds, settings.presence_lease_seconds)
         self.presence = Presence(self.hub, RedisRosters(self.pipeline), self.counters, loop.time, patience)
         self.relay.on_people = self.presence.hear
         self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
+        self.people = People(self.subscriber)
+        self.relay.on_other = self._other
         self.commands = Commands(
             self.hub,
             self.broker,
@@ -105,6 +109,8 @@ class Worker:
             self.deadlines,
             self.counters,
             self._promises(),
+            self.people,
+            RedisPersonal(self.pipeline, settings.history_seconds),
         )
         self.lifecycle = Lifecycle(
             place.number,
@@ -137,11 +143,11 @@ class Worker:
         self.relay.subscribed_again()
         self.presence.subscribed_again()
 
-    def _publications(self, messages: list[Message]) -> None:
-        self.relay.deliver(messages)
-        for channel, data in messages:
-            if channel == self.canary.channel:
-                self.canary.hear(data)
+    def _other(self, channel: bytes, data: bytes) -> None:
+        if channel == self.canary.channel:
+            self.canary.hear(data)
+        else:
+            self.people.hear(data)
 
     def _new_feed(self, connection: Connection, room: str) -> FeedClient:
         client = FeedClient(connection, room, self.hub, self.broker)
@@ -196,6 +202,7 @@ class Worker:
             await self.lifecycle.told_to_stop()
             server.close()
             await self.lifecycle.drain(self.settings.drain_seconds)
+            await self.commands.marks.flush()
             await self.tasks.cancel()
             for task in long_lived:
                 task.cancel()

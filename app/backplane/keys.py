@@ -6,6 +6,9 @@ live in one slot of a cluster. Room names contain no braces, so a tag cannot be 
 
 from __future__ import annotations
 
+import zlib
+
+PEOPLE_SHARDS = 1024
 PREFIX = "parley:"
 
 
@@ -37,6 +40,26 @@ def feed(room: str) -> bytes:
 def roster(room: str, worker: str) -> str:
     """Hash: who of a room is on a worker, user -> name, and the version in the empty field; see scripts/roster.lua."""
     return f"{PREFIX}{{{room}}}:roster:{worker}"
+
+
+def marks(handle: str) -> str:
+    """Hash: how far a user has read; room -> epoch, seq, others, time. See scripts/mark.lua."""
+    return f"{PREFIX}{{~{handle}}}:marks"
+
+
+def directs(handle: str) -> str:
+    """Hash: a user's direct rooms; room -> time, and with whom as JSON. See scripts/direct.lua."""
+    return f"{PREFIX}{{~{handle}}}:directs"
+
+
+def people(shard: int) -> bytes:
+    """Channel: what a user's connections are told, on all workers that have some of the users of a shard."""
+    return f"{PREFIX}people:{shard}".encode()
+
+
+def shard(handle: str) -> int:
+    """Which of the PEOPLE_SHARDS channels a user's connections hear."""
+    return zlib.crc32(handle.encode()) % PEOPLE_SHARDS
 
 
 def canary(worker: str) -> bytes:

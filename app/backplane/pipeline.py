@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from hashlib import sha1
 from pathlib import Path
 
 import hiredis
@@ -34,7 +35,7 @@ class Script:
         self.source = _source(name)
         if inner:
             self.source = self.source.replace(f"--@{inner}\n", _source(inner))
-        self.sha = ""
+        self.sha = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 
 def _source(name: str) -> str:
@@ -128,6 +129,20 @@ class Pipeline:
                 return await link.call(*command)
         except TimeoutError:
             raise Unavailable("Redis did not answer in time") from None
+
+    def post_script(self, script: Script, arguments: tuple[Argument, ...], answer: Callable[[Reply], None]) -> None:
+        """Call a script that may come behind later calls: its source is sent where Redis has forgotten it."""
+
+        def answered(reply: Reply) -> None:
+            if not (isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT")):
+                answer(reply)
+                return
+            try:
+                self.post(("EVAL", script.source, *arguments), answer)
+            except ParleyError as error:
+                answer(error)
+
+        self.post(("EVALSHA", script.sha, *arguments), answered)
 
     def load_scripts(self) -> None:
         """Have Redis know the scripts again, which has forgotten them. At most one such request is under way."""

@@ -69,16 +69,20 @@ class Subscriber:
         """Whether publications can arrive."""
         return self._link is not None and self._link.up
 
+    def want(self, channel: bytes) -> None:
+        """Want a channel that may be missed for a while; subscribed with others at the end of this turn."""
+        if channel not in self._wanted:
+            self._wanted[channel] = asyncio.get_running_loop().create_future()
+            self._ask(channel)
+
     async def subscribe(self, channel: bytes) -> None:
         """Want a channel; returns when Redis has confirmed it.
 
         Raises:
             Unavailable: there is no connection, or Redis takes too long. The channel stays wanted all the same.
         """
-        confirmed = self._wanted.get(channel)
-        if confirmed is None:
-            confirmed = self._wanted[channel] = asyncio.get_running_loop().create_future()
-            self._ask(channel)
+        self.want(channel)
+        confirmed = self._wanted[channel]
         if not self.up:
             raise Unavailable("Redis cannot be reached")
         try:

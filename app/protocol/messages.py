@@ -6,7 +6,7 @@ import re
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from app.errors import BadRequest, ParleyError
 
@@ -100,6 +100,21 @@ class SetTopic(Struct, tag="topic", frozen=True):
     topic: str
 
 
+class Read(Struct, tag="read", frozen=True):
+    """Everything up to `seq` was read."""
+
+    id: RequestId
+    room: str
+    seq: Seq
+
+
+class OpenDirect(Struct, tag="direct", frozen=True):
+    """Asks for the room shared with another user alone."""
+
+    id: RequestId
+    user: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
 class History(Struct, tag="history", frozen=True):
     """A page of kept events before or after a seq."""
 
@@ -116,11 +131,23 @@ class Ping(Struct, tag="ping", frozen=True):
     id: RequestId
 
 
-Request = Hello | Join | Leave | Send | Edit | Delete | React | SetTopic | History | Ping
+Request = Hello | Join | Leave | Send | Edit | Delete | React | SetTopic | Read | OpenDirect | History | Ping
 Amend = Edit | Delete | React | SetTopic
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _encode = msgspec.json.Encoder().encode
+
+
+class _InRoom(Struct):
+    room: str
+
+
+_in_room: msgspec.json.Decoder[_InRoom] = msgspec.json.Decoder(_InRoom)
+
+
+def read_room(push: bytes | msgspec.Raw) -> str:
+    """The room of a push."""
+    return _in_room.decode(push).room
 
 
 class _Addressed(Struct):
@@ -202,6 +229,38 @@ class Pong(Struct, tag="pong"):
     id: int
 
 
+class ReadTo(Struct, tag="read"):
+    """Answers read, and tells a user's other connections: everything up to `seq` was read."""
+
+    room: str
+    seq: int
+    id: int | UnsetType = UNSET
+
+
+class Person(Struct, frozen=True):
+    """Somebody, as others see them."""
+
+    user: str
+    name: str
+
+
+class Direct(Struct, tag="direct"):
+    """Answers direct, and tells the other one, with the first message: the room, and with whom it is."""
+
+    room: str
+    person: Person = field(name="with")
+    id: int | UnsetType = UNSET
+
+
+class Mentioned(Struct, tag="mentioned"):
+    """Tells a user who has not joined the room that a message there is meant for him."""
+
+    room: str
+    seq: int
+    user: str
+    name: str
+
+
 class GoingAway(Struct, tag="going-away"):
     """This connection will be closed after so many seconds; come back then."""
 
@@ -240,6 +299,7 @@ class EditedBody(Struct, omit_defaults=True):
     user: str
     name: str
     text: str
+    mentions: list[str] = []
 
 
 class DeletedBody(Struct):
@@ -277,13 +337,6 @@ class TopicBody(Struct):
     topic: str
 
 
-class Person(Struct):
-    """Somebody, as others see them."""
-
-    user: str
-    name: str
-
-
 class Presence(Struct, tag="presence", omit_defaults=True):
     """Who came and went since the last push; or all who are there, which replaces what a client knows."""
 
@@ -294,7 +347,7 @@ class Presence(Struct, tag="presence", omit_defaults=True):
     presence: list[Person] | UnsetType = UNSET
 
 
-Reply = Welcome | Ack | Left | Pong | GoingAway | Error
+Reply = Welcome | Ack | ReadTo | Direct | Mentioned | Left | Pong | GoingAway | Error
 
 encode = _encode
 """Any message to JSON."""
@@ -320,6 +373,11 @@ def refusal(request_id: int | None, error: ParleyError) -> bytes:
 def message_start(room: str, user: str, name: str) -> bytes:
     """What all messages of a person in a room have in common; see `message_body`."""
     return b',"type":"message","room":%b,"user":%b,"name":%b,"cid":"' % (_encode(room), _encode(user), _encode(name))
+
+
+def mentioning(body: bytes, users: list[str]) -> bytes:
+    """The body of a message that is meant for these users."""
+    return b'%b,"mentions":%b}' % (body[:-1], _encode(users)) if users else body
 
 
 def message_body(start: bytes, cid: str, text: str) -> bytes:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import unicodedata
+from hashlib import blake2b
 
 from app.errors import BadRequest
 
 ROOM_MAX = 64
 NAME_MAX = 32
+DIRECT = "dm:"
 TOPIC_MAX = 200
 EMOJI_MAX = 16
 _ROOM_PLAIN = re.compile(r"[A-Za-z0-9\-_.:@]{1,64}\Z")
+_DIRECT_ROOM = re.compile(r"dm:([A-Za-z0-9_\-]{16})\.([A-Za-z0-9_\-]{16})\Z")
 _ROOM_EXTRA = frozenset("-_.:@")
 _INVISIBLE = frozenset("\u00ad\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _KEYCAP = "\u20e3"
@@ -57,6 +61,25 @@ def user_name(name: str) -> str:
     if all(unicodedata.category(char).startswith("M") for char in name):
         raise BadRequest("a name has at least one visible character")
     return name
+
+
+def handle(user: str) -> str:
+    """Stands for a user where any id would not do, in names of rooms and in Redis: 16 letters, digits and - _."""
+    digest = blake2b(user.encode("utf-8", "surrogatepass"), digest_size=12, person=b"parley user")
+    return base64.urlsafe_b64encode(digest.digest()).decode()
+
+
+def direct_room(one: str, other: str) -> str:
+    """The name of the room of two people, given by their handles in any order."""
+    return DIRECT + ".".join(sorted((one, other)))
+
+
+def direct_handles(room: str) -> tuple[str, str] | None:
+    """The handles of the two whose room this is; None if it is no direct room. Nobody's if it only looks like one."""
+    if not room.startswith(DIRECT):
+        return None
+    found = _DIRECT_ROOM.match(room)
+    return (found[1], found[2]) if found and found[1] < found[2] else ("", "")
 
 
 def topic_line(topic: str) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Protocol
 
 from app.backplane import keys
 from app.backplane.broker import Broker
 from app.backplane.link import Address
+from app.backplane.personal import Notice, Personal, RedisPersonal, read_notice
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
 from app.events import expand
 from tests.contract.engines import witness
 from tests.fakes.broker import MemoryBroker, MemoryStore
+from tests.fakes.personal import MemoryPersonal
 from tests.fakes.sent import running
 from tests.support import until_async
 
@@ -34,6 +37,12 @@ class Stage(Protocol):
     async def lose_meta(self, room: str) -> None:
         """The room's position vanishes, its events and dedupe records stay behind."""
 
+    async def personal(self) -> Personal:
+        """What is kept of persons, as of another worker."""
+
+    async def overhear(self, handle: str) -> list[Notice]:
+        """A list to which all notices for a person are added from now on."""
+
 
 class MemoryStage:
     """The broker that unit tests use."""
@@ -54,6 +63,14 @@ class MemoryStage:
 
     async def lose_meta(self, room: str) -> None:
         del self._store.rooms[room]
+
+    async def personal(self) -> Personal:
+        return MemoryPersonal(self._store)
+
+    async def overhear(self, handle: str) -> list[Notice]:
+        heard: list[Notice] = []
+        self._store.person_listeners.append(lambda channel, data: _note(heard, handle, data))
+        return heard
 
 
 class RedisStage:
@@ -81,22 +98,34 @@ class RedisStage:
         return RedisBroker(await self.pipeline(), kept_events, kept_seconds)
 
     async def hear(self, room: str) -> list[bytes]:
+        heard: list[bytes] = []
+        await self._listen(keys.events(room), heard.append)
+        return heard
+
+    async def personal(self) -> Personal:
+        return RedisPersonal(await self.pipeline(), 30 * DAYS)
+
+    async def overhear(self, handle: str) -> list[Notice]:
+        heard: list[Notice] = []
+        await self._listen(keys.people(keys.shard(handle)), lambda data: _note(heard, handle, data))
+        return heard
+
+    async def _listen(self, name: bytes, take: Callable[[bytes], None]) -> None:
         import redis.asyncio
 
         client = redis.asyncio.Redis.from_url(self.url)
         self._stack.push_async_callback(client.aclose)
         channel = client.pubsub()
         self._stack.push_async_callback(channel.aclose)
-        await channel.subscribe(keys.events(room))
-        heard: list[bytes] = []
+        await channel.subscribe(name)
 
         async def listen() -> None:
             async for message in channel.listen():
-                heard.extend([message["data"]] if message["type"] == "message" else [])
+                if message["type"] == "message":
+                    take(message["data"])
 
         await self._stack.enter_async_context(running(listen()))
         await until_async(lambda: channel.subscribed, "the witness listens")
-        return heard
 
     async def log(self, room: str) -> list[bytes]:
         with witness(self.url) as client:
@@ -105,3 +134,9 @@ class RedisStage:
     async def lose_meta(self, room: str) -> None:
         with witness(self.url) as client:
             assert client.delete(keys.meta(room)) == 1
+
+
+def _note(heard: list[Notice], handle: str, data: bytes) -> None:
+    """Take a notice that is for this person; others share the channel."""
+    if (notice := read_notice(data)).to == handle:
+        heard.append(notice)

@@ -110,6 +110,10 @@ class MemoryStore:
         self.listeners: list[Callable[[str, bytes], None]] = []
         self.leases: set[str] = set()
         self.rosters: dict[tuple[str, str], Written] = {}
+        self.person_listeners: list[Callable[[bytes, bytes], None]] = []
+        self.marks: dict[str, dict[str, Any]] = {}
+        self.directs: dict[str, dict[str, Any]] = {}
+        self.said_to: dict[str, set[str]] = {}
         self._epochs = count(1)
         self._tokens = count(1)
 

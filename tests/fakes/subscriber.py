@@ -19,6 +19,7 @@ class MemorySubscriber:
 
     def __init__(self, store: MemoryStore) -> None:
         store.listeners.append(self._publication)
+        store.person_listeners.append(self._notice)
         self.up = True
         self.prompt = True
         self.active: set[bytes] = set()
@@ -35,6 +36,14 @@ class MemorySubscriber:
         if self.prompt:
             self.confirm(channel)
         await asyncio.shield(self._wanted[channel])
+
+    def want(self, channel: bytes) -> None:
+        """See Subscriber."""
+        if channel not in self._wanted:
+            self.asked.append(channel)
+            self._wanted[channel] = asyncio.get_running_loop().create_future()
+            if self.prompt and self.up:
+                self.confirm(channel)
 
     def unsubscribe(self, channel: bytes) -> None:
         """See Subscriber."""
@@ -67,4 +76,8 @@ class MemorySubscriber:
     def _publication(self, room: str, data: bytes) -> None:
         channel = keys.events(room)
         if self.up and channel in self.active:
+            self.on_messages([(channel, data)])
+
+    def _notice(self, channel: bytes, data: bytes) -> None:
+        if channel in self.active:
             self.on_messages([(channel, data)])

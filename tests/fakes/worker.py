@@ -20,12 +20,14 @@ from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters
 from app.outbox import OutboxLimits, OutboxPool
+from app.people import People
 from app.presence import Patience, Presence
 from app.reader import Reader
 from app.relay import Relay
 from app.tasks import Tasks
 from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.loop import Clock
+from tests.fakes.personal import MemoryPersonal
 from tests.fakes.rosters import MemoryRosters
 from tests.fakes.subscriber import MemorySubscriber
 from tests.fakes.transport import Transport
@@ -68,9 +70,20 @@ class Worker:
         self.rosters = MemoryRosters(self.store)
         self.presence = Presence(self.hub, self.rosters, self.counters, self.clock, patience)
         self.relay.on_people = self.presence.hear
-        guests = Guests(SECRET)
+        self.people = People(self.subscriber)
+        self.relay.on_other = lambda channel, data: self.people.hear(data)
+        self.personal = MemoryPersonal(self.store)
         self.commands = Commands(
-            self.hub, self.broker, self.presence, guests, self.tasks, self.deadlines, self.counters, promises
+            self.hub,
+            self.broker,
+            self.presence,
+            Guests(SECRET),
+            self.tasks,
+            self.deadlines,
+            self.counters,
+            promises,
+            self.people,
+            self.personal,
         )
 
     def later(self, seconds: float) -> None:
@@ -105,13 +118,14 @@ class Visitor:
         self.connection.receiver = self.member
         worker.commands.greet(self.member)
         self._ids = itertools.count(1)
+        self.last = 0
         self._client = ClientProtocol(parse_uri("ws://localhost/"), state=OPEN, max_size=None)
         self._read = 0
         self._heard: list[dict[str, Any]] = []
 
     def say(self, type_: str, **fields: Any) -> int:
         """Send a request; its id."""
-        number = next(self._ids)
+        self.last = number = next(self._ids)
         self.raw(json.dumps({"type": type_, "id": number, **fields}).encode())
         return number
 

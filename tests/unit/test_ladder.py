@@ -19,8 +19,9 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("protocol.codes", "protocol.names", "protocol.messages"),
     ("auth", "outbox", "room", "member", "connection", "roster", "peers", "rights"),
     ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pace", "backplane.pipeline"),
-    ("backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.assess"),
-    ("reader", "hub", "relay", "presence", "joining", "amending", "commands", "feed"),
+    ("backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.personal", "backplane.assess"),
+    ("reader", "hub", "relay", "presence", "people", "marks", "mentions", "direct"),
+    ("joining", "amending", "commands", "feed"),
     ("endpoint", "api", "canary", "lifecycle", "embedded"),
     ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "doctor/", "cli"),
 )

@@ -1,0 +1,103 @@
+"""Direct rooms, of two people, and telling somebody elsewhere that there is something for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from msgspec import Raw
+
+from app.backplane.personal import Notice, Personal
+from app.deadlines import Deadlines
+from app.errors import BadRequest, NotConfirmed, Unavailable
+from app.member import Member
+from app.people import People
+from app.protocol import messages as wire
+from app.protocol.messages import Person
+from app.protocol.names import direct_handles, direct_room, handle
+
+AGAIN_SECONDS = 1.0
+TRIES = 30
+
+
+class Direct:
+    """Opens direct rooms, and keeps each among those of both people."""
+
+    def __init__(self, store: Personal, people: People, deadlines: Deadlines) -> None:
+        self._store = store
+        self._people = people
+        self._deadlines = deadlines
+
+    def open(
+        self, member: Member, request: wire.OpenDirect, known: Iterable[tuple[str, str]]
+    ) -> Coroutine[Any, Any, None] | None:
+        """Answer which room it is, now or later. `known` are user and name of those whom the member can see.
+
+        Raises:
+            BadRequest, Unavailable: nobody talks with himself; Redis cannot be asked.
+        """
+        if request.user == member.user:
+            raise BadRequest("a direct room is for two")
+        here = self._people.here(handle(request.user))
+        name = here[0].name if here else dict(known).get(request.user)
+        if name is None:
+            return self._open_later(member, request)
+        self._answer(member, request, name)
+        return None
+
+    async def _open_later(self, member: Member, request: wire.OpenDirect) -> None:
+        """Nobody here knows the name: it may be known from before."""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[dict[str, Person] | None] = loop.create_future()
+        self._store.directs(member.handle, lambda rooms: None if found.done() else found.set_result(rooms))
+        rooms = await found
+        if rooms is None:
+            raise NotConfirmed("Redis did not say whom you know")
+        before = rooms.get(direct_room(member.handle, handle(request.user)))
+        self._answer(member, request, before.name if before is not None else request.user)
+
+    def _answer(self, member: Member, request: wire.OpenDirect, name: str) -> None:
+        other = Person(request.user, name)
+        room = direct_room(member.handle, handle(request.user))
+        self._note(member.handle, room, other, None, None)
+        member.reply(wire.encode(wire.Direct(room, other, request.id)))
+
+    def sent(self, member: Member, room: str, seq: int) -> None:
+        """A message of a member is stored in a direct room: the other is told, and has the room from then on."""
+        pair = direct_handles(room)
+        if pair is None:
+            return
+        other = pair[0] if pair[1] == member.handle else pair[1]
+        person = Person(member.user, member.name)
+        first = Notice(other, Raw(wire.encode(wire.Direct(room, person))))
+        self._note(other, room, person, first, self._mention(other, member, room, seq))
+
+    def mentioned(self, users: list[str], member: Member, room: str, seq: int) -> None:
+        """Tell those who are elsewhere that a message is meant for them."""
+        for user in users:
+            if user != member.user:
+                try:
+                    self._store.tell(self._mention(handle(user), member, room, seq))
+                except Unavailable:
+                    return
+
+    def _mention(self, to: str, member: Member, room: str, seq: int) -> Notice:
+        push = wire.encode(wire.Mentioned(room, seq, member.user, member.name))
+        return Notice(to, Raw(push), elsewhere=room)
+
+    def _note(
+        self, who: str, room: str, other: Person, new: Notice | None, always: Notice | None, tries: int = TRIES
+    ) -> None:
+        """Keep a room among somebody's; again while Redis does not confirm that."""
+
+        def done(well: bool) -> None:
+            if not well and tries > 1:
+                self._deadlines.set(
+                    (who, room), "direct", AGAIN_SECONDS, lambda: self._note(who, room, other, new, always, tries - 1)
+                )
+
+        try:
+            self._store.direct(who, room, other, new, always, done)
+        except Unavailable:
+            done(False)

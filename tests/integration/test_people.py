@@ -1,0 +1,110 @@
+"""Read marks, direct rooms and mentions against a real server with two workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.test_amendments import on_each_worker
+from tests.support import Peer, Server, Valkey
+
+
+@pytest.fixture
+def url(shared_server: Server) -> str:
+    """Where the websocket is."""
+    return shared_server.ws
+
+
+async def same_user_on_each_worker(url: str, name: str) -> list[Peer]:
+    """One guest with a connection on each of the two workers."""
+    guest = (first := await Peer.open(url, name)).welcome["guest"]
+    peers: dict[str, Peer] = {first.welcome["node"]: first}
+    while len(peers) < 2:
+        peer = await Peer.open(url, name, guest=guest)
+        if peers.setdefault(peer.welcome["node"], peer) is not peer:
+            await peer.close()
+    return list(peers.values())
+
+
+async def heard(peer: Peer, type_: str) -> dict[str, Any]:
+    """The next push of a type."""
+    return await peer.push(type_)
+
+
+async def test_a_read_mark_is_the_users_on_all_workers(url: str, room: str) -> None:
+    """The other connection is told, and whoever joins later finds it."""
+    here, there = await same_user_on_each_worker(url, "Ada")
+    for peer in (here, there):
+        await peer.ask("join", room=room)
+    for number in range(5):
+        await here.ask("send", room=room, cid=f"c{number}", text="x")
+    reply = await here.ask("read", room=room, seq=4)
+    assert (reply["type"], reply["seq"]) == ("read", 4)
+    assert await heard(there, "read") == {"type": "read", "room": room, "seq": 4}
+    assert (await there.ask("read", room=room, seq=2))["seq"] == 4
+    others = await same_user_on_each_worker(url, "Ada")
+    for other in others:
+        assert "read" not in await other.ask("join", room=room)
+    third = await Peer.open(url, "Ada", guest=here.welcome["guest"])
+    assert (await third.ask("join", room=room))["read"] == 4
+    for peer in (here, there, third, *others):
+        await peer.close()
+
+
+async def test_a_mark_survives_the_stop_of_its_worker(server: Callable[..., Server], valkey: Valkey, room: str) -> None:
+    """What was answered is written at the latest when the worker goes."""
+    one = server(redis_url=valkey.url, drain_seconds="0")
+    ada = await Peer.open(one.ws, "Ada")
+    await ada.ask("join", room=room)
+    for number in range(9):
+        await ada.ask("send", room=room, cid=f"c{number}", text="x")
+        await ada.ask("read", room=room, seq=number + 1)
+    await asyncio.to_thread(one.stop)
+    assert await ada.closed() == 1012
+    other = server(redis_url=valkey.url)
+    again = await Peer.open(other.ws, guest=ada.welcome["guest"])
+    assert (await again.ask("join", room=room))["read"] == 9
+    await again.close()
+
+
+async def test_a_direct_room_is_for_two_alone(url: str, room: str) -> None:
+    """Opened by one, told to the other with the first message, joined by nobody else; a feed of the name is another."""
+    ada, bob = await on_each_worker(url, "Ada")
+    opened = await ada.ask("direct", user=bob.welcome["user"])
+    name = opened["room"]
+    joined = await ada.ask("join", room=name)
+    assert joined["type"] == "joined"
+    await ada.ask("send", room=name, cid="c1", text="between us")
+    told = await heard(bob, "direct")
+    assert told == {"type": "direct", "room": name, "with": {"user": ada.welcome["user"], "name": "Ada"}}
+    assert (await heard(bob, "mentioned"))["seq"] == 1
+    assert [event["text"] for event in (await bob.ask("join", room=name))["messages"]] == ["between us"]
+    eve = await Peer.open(url, "Eve")
+    since = {key: joined[key] for key in ("epoch", "seq", "mid")}
+    for fields in ({}, {"since": since}):
+        assert (await eve.ask("join", room=name, **fields))["code"] == "forbidden"
+    assert (await eve.ask("history", room=name))["code"] == "not_joined"
+    for peer in (ada, bob, eve):
+        await peer.close()
+
+
+async def test_somebody_mentioned_is_told_elsewhere(url: str, room: str) -> None:
+    """By name, on the connection that has not joined the room."""
+    ada = await Peer.open(url, "Ada")
+    inside, outside = await same_user_on_each_worker(url, f"Grace {room}")
+    for peer in (ada, inside):
+        await peer.ask("join", room=room)
+    if ada.welcome["node"] != inside.welcome["node"]:
+        # People are meant by those who are on the same worker.
+        await inside.ask("leave", room=room)
+        inside, outside = outside, inside
+        await inside.ask("join", room=room)
+    sent = await ada.ask("send", room=room, cid="c1", text=f"@grace {room}, look")
+    told = await heard(outside, "mentioned")
+    assert (told["room"], told["seq"], told["name"]) == (room, sent["seq"], "Ada")
+    assert (await heard(inside, "message"))["mentions"] == [inside.welcome["user"]]
+    for peer in (ada, inside, outside):
+        await peer.close()
