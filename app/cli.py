@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `parley` command."""
     namespace = _parser().parse_args(arguments)
     if namespace.command == "chat":
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # closed by whoever started this
         log.configure("error", "text")
         sys.exit(terminal.run(namespace, os.environ))
     if namespace.command == "verify":

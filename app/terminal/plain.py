@@ -97,6 +97,9 @@ class Input:
         while True:
             try:
                 data = os.read(self._descriptor, READ_BYTES)
+            except BlockingIOError:
+                select.select([self._descriptor], [], [])
+                continue
             except OSError:
                 data = b""
             lines = splitter.feed(data)

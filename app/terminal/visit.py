@@ -79,7 +79,9 @@ class Visit:
 
     async def through_pipes(self, json: bool, page: int | None) -> int:
         """Lines come in or go out; the exit code."""
-        piped = Piped(self.room, Output(sys.stdout.fileno()), json, self.patience_seconds)
+        # Standard output may have been closed by whoever started this.
+        output = Output(os.open(os.devnull, os.O_WRONLY) if sys.stdout is None else sys.stdout.fileno())
+        piped = Piped(self.room, output, json, self.patience_seconds)
         kind = _kind(sys.stdin)
         if page is None:
             page = 0 if kind == "pipe" else READER_PAGE

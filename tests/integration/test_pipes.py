@@ -318,6 +318,34 @@ def test_a_directory_that_cannot_be_written_is_no_hindrance(shared_server: Serve
     assert "the next time you will be somebody else" in errors[0]
 
 
+def closing(home: Path, closed: str, room: str, server: Server) -> subprocess.Popen[bytes]:
+    """The command as a shell starts it with one of its streams closed."""
+    chat = f"{sys.executable} -m app.cli chat {room} --url {server.url} --name Ada"
+    command = ["sh", "-c", f"exec {chat} {closed}"]
+    return subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(home), cwd=ROOT)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_output_is_no_hindrance(shared_server: Server, room: str, tmp_path: Path, closed: str):
+    """The message is sent all the same."""
+    shell = closing(tmp_path, closed, room, shared_server)
+    out, errors = shell.communicate(b"hi\n", timeout=20)
+    assert (shell.returncode, errors) == (0, b"")
+    assert out.endswith(b"Ada: hi\n") == (closed == "2>&-")
+
+
+def test_a_closed_input_is_nothing_to_send(shared_server: Server, room: str, tmp_path: Path, run: Run):
+    """It follows, as from /dev/null."""
+    run(room, "--url", shared_server.url, "--name", "Bob").end("hi\n")
+    shell = closing(tmp_path, "<&-", room, shared_server)
+    assert shell.stdout is not None
+    assert shell.stdout.readline().startswith(b"---")
+    assert shell.stdout.readline().endswith(b"Bob: hi\n")
+    shell.send_signal(signal.SIGTERM)
+    assert shell.communicate(timeout=20) == (b"", b"")
+    assert shell.returncode == 0
+
+
 def test_a_dumb_terminal_is_treated_like_a_pipe(shared_server: Server, room: str, tmp_path: Path):
     """Lines in, lines out, without a screen."""
     outer, inner = pty.openpty()
