@@ -15,8 +15,9 @@ from sanic.response import HTTPResponse
 from app import __version__
 from app.commands import Commands
 from app.connection import Connection, Connections
+from app.directory import Directory
 from app.endpoint import upgrade, websocket_route
-from app.errors import BadRequest
+from app.errors import BadRequest, ParleyError
 from app.feed import FeedClient
 from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, exposition
@@ -46,6 +47,7 @@ class Parts:
 
     node: str
     commands: Commands
+    directory: Directory
     connections: Connections
     counters: Counters
     board: Scoreboard
@@ -58,6 +60,7 @@ def routes(app: Sanic[Any, Any], parts: Parts) -> None:
     """Put all routes on a Sanic application."""
     _websockets(app, parts)
     _operations(app, parts)
+    _rooms(app, parts)
     _page(app)
 
 
@@ -135,6 +138,19 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
     app.add_route(health, "/health", methods=READ, name="health")
     app.add_route(seen, "/seen", methods=READ, name="seen")
     app.add_route(metrics, "/metrics", methods=READ, name="metrics")
+
+
+def _rooms(app: Sanic[Any, Any], parts: Parts) -> None:
+    async def rooms(request: Request) -> HTTPResponse:
+        limit = request.args.get("limit", "50")
+        if not limit.isdecimal():
+            return _json({"error": "bad_request", "message": "limit is a number"}, 400)
+        try:
+            return _json({"rooms": await parts.directory.rooms(int(limit[:9]))})
+        except ParleyError as error:
+            return _json({"error": error.code, "message": str(error)}, 503)
+
+    app.add_route(rooms, "/api/v1/rooms", methods=READ, name="rooms")
 
 
 def _page(app: Sanic[Any, Any]) -> None:

@@ -21,6 +21,7 @@ from app.backplane.broker import Broker
 from app.backplane.personal import Personal
 from app.deadlines import Deadlines
 from app.direct import Direct
+from app.directory import Directory
 from app.errors import BadRequest, NotJoined, ParleyError, RateLimited, Unauthorized
 from app.events import head
 from app.hub import Hub
@@ -63,6 +64,7 @@ class Commands:
         hub: Hub,
         broker: Broker,
         presence: Presence,
+        directory: Directory,
         guests: Guests,
         tasks: Tasks,
         deadlines: Deadlines,
@@ -74,6 +76,8 @@ class Commands:
         self._hub = hub
         self._broker = broker
         self._presence = presence
+        self._typing = presence.typists.rooms
+        self._directory = directory
         self._guests = guests
         self._tasks = tasks
         self._deadlines = deadlines
@@ -144,18 +148,19 @@ class Commands:
             self._bad(member, wire.id_of(payload), error)
             return
         member.errors = 0
+        request_id = request.id or None  # typing has none
         try:
             work = self._dispatch(member, request)
         except ParleyError as error:
-            self._refuse(member, request.id, error)
+            self._refuse(member, request_id, error)
             return
         except Exception:
             _log.exception("a request failed", conn=member.conn, user=member.user)
-            self._refuse(member, request.id, ParleyError("the server failed"))
+            self._refuse(member, request_id, ParleyError("the server failed"))
             return
         if work is not None:
             member.busy = True
-            self._tasks.start(self._finish(member, request.id, work), name=f"{type(request).__name__} {member.conn}")
+            self._tasks.start(self._finish(member, request_id, work), name=f"{type(request).__name__} {member.conn}")
 
     def _dispatch(self, member: Member, request: wire.Request) -> Work | None:
         """Answer now, or return what has to wait."""
@@ -165,7 +170,7 @@ class Commands:
             case wire.Hello():
                 self._hello(member, request)
             case _ if member.state is not State.HERE:
-                self._expel(member, request.id, Unauthorized("hello comes first"), CloseCode.NO_HELLO)
+                self._expel(member, request.id or None, Unauthorized("hello comes first"), CloseCode.NO_HELLO)
             case wire.Edit() | wire.Delete() | wire.React() | wire.SetTopic():
                 self._check_unacked(member)
                 self._amending.amend(member, request, self._room(member, request.room))
@@ -180,11 +185,17 @@ class Commands:
                 return self._direct.open(member, request, seen)
             case wire.History():
                 return self._history(member, request, self._room(member, request.room))
+            case wire.Typing():
+                room = member.joined(request.room)
+                if room is not None:
+                    self._presence.typists.type(room, member)
+            case wire.Rooms():
+                return self._rooms(member, request)
             case wire.Ping():
                 member.reply(wire.encode(wire.Pong(request.id)))
         return None
 
-    async def _finish(self, member: Member, request_id: int, work: Work) -> None:
+    async def _finish(self, member: Member, request_id: int | None, work: Work) -> None:
         """See a waiting request through, then those that came after it."""
         try:
             await work
@@ -220,7 +231,7 @@ class Commands:
             _log.info("closed for bad messages", conn=member.conn, user=member.user)
             member.close(CloseCode.BAD_MESSAGES, REASONS[CloseCode.BAD_MESSAGES])
 
-    def _expel(self, member: Member, request_id: int, error: ParleyError, code: CloseCode) -> None:
+    def _expel(self, member: Member, request_id: int | None, error: ParleyError, code: CloseCode) -> None:
         """Refuse a request in a way that ends the connection."""
         self._refuse(member, request_id, error)
         member.close(code, REASONS[code])
@@ -291,6 +302,10 @@ class Commands:
         member.rooms = tuple(other for other in member.rooms if other is not room)
         member.reply(wire.encode(wire.Left(request.id, room.name)))
 
+    async def _rooms(self, member: Member, request: wire.Rooms) -> None:
+        rooms = await self._directory.rooms(request.limit)
+        member.reply(wire.encode(wire.RoomList(request.id, rooms)))
+
     # Messages
 
     def _send(self, member: Member, request: wire.Send) -> None:
@@ -302,6 +317,8 @@ class Commands:
         if author is None or author[0] is not room:
             member.author = author = (room, wire.message_start(room.name, member.user, member.name))
         body = wire.message_body(author[1], request.cid, text)
+        if self._typing:
+            self._presence.typists.stop(room, member)
         if "@" in text or room.name.startswith(DIRECT):
             change = self._meant(member, request, room, body)
         else:

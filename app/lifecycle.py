@@ -21,6 +21,7 @@ from app.backplane.subscriber import Subscriber
 from app.canary import Canary
 from app.connection import Connections
 from app.deadlines import SWEEP_SECONDS, Deadlines
+from app.directory import Directory
 from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, resident_bytes
@@ -50,6 +51,7 @@ class Lifecycle:
         hub: Hub,
         relay: Relay,
         presence: Presence,
+        directory: Directory,
         canary: Canary,
         ping_seconds: int,
     ) -> None:
@@ -63,6 +65,7 @@ class Lifecycle:
         self._hub = hub
         self._relay = relay
         self._presence = presence
+        self._directory = directory
         self._canary = canary
         self._ping_seconds = ping_seconds
         self._starting = True
@@ -108,6 +111,7 @@ class Lifecycle:
             "presence": self._presence.run(),
             "lease": self._presence.keep_lease(),
             "rosters": self._presence.audit(),
+            "directory": self._directory.run(),
             "sweep": self._sweep(),
             "heartbeat": self._heartbeat(),
             "scoreboard": self._report(),

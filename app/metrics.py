@@ -120,6 +120,7 @@ class Counters:
     roster_writes: int = _counter("Changes of a room's people written for other workers.")
     roster_reads: int = _counter("Reads of other workers' people of a room.")
     presence_pushes: int = _counter("Changes of a room's people written to members.")
+    typing_pushes: int = _counter("Lists of those who type written to members.")
     workers_lost: int = _counter("Other workers whose lease has ended.")
 
     # Limits

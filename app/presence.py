@@ -25,9 +25,12 @@ from app.metrics import Counters
 from app.peers import Peer, Peers
 from app.room import Client, Room
 from app.roster import Roster
+from app.typists import Typists
 
 SWEEP_SECONDS = 0.1
 SLICE_SECONDS = 0.005
+BUSY_SECONDS = 0.1
+"""A loop that is late by more has better things to do than to tell who types."""
 WRITE_SECONDS = 0.5
 PUSH_SECONDS = 1.0
 RETRY_SECONDS = 1.0
@@ -95,8 +98,12 @@ class Presence:
         self._audit = asyncio.Event()
         self._released = False
         self.held = asyncio.Event()
-        self.on_typed: Callable[[Room, Typed], None] = lambda room, typed: None
+        self.typists = Typists(hub, store, counters, clock)
         hub.on_open, hub.on_close = self.open, self.close
+
+    def __len__(self) -> int:
+        """How many rooms are looked after."""
+        return len(self._watches)
 
     # What happens to rooms and members
 
@@ -108,6 +115,7 @@ class Presence:
 
     def leave(self, room: Room, member: Member, lost: bool = False) -> None:
         """A member has left, or its connection was lost."""
+        self.typists.stop(room, member)
         watch = self._watch(room.name)
         if watch.behind is not None:
             watch.behind.discard(member)
@@ -132,6 +140,11 @@ class Presence:
         """How many people are in a room; None unless it is open here."""
         watch = self._watches.get(name)
         return len(watch.roster) if watch is not None and watch.listening else None
+
+    @property
+    def workers(self) -> list[str]:
+        """The workers that live, as far as is known here; this one first."""
+        return [self._store.worker, *self._peers]
 
     def open(self, room: Room) -> None:
         """A room is subscribed from now on. Whoever reads its log after this finds the rosters there."""
@@ -167,7 +180,7 @@ class Presence:
         if news.worker == self._store.worker:
             return
         if isinstance(news, Typed):
-            self.on_typed(room, news)
+            self.typists.hear(room, news)
             return
         watch = self._watch(room.name)
         place, roster = self._peers.heard(news.worker, self._clock()).place, watch.roster
@@ -183,7 +196,9 @@ class Presence:
     async def run(self) -> None:
         """Do what is due every SWEEP_SECONDS, for ever."""
         while True:
+            due = self._clock() + SWEEP_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)
+            self.typists.sweep(busy=self._clock() - due > BUSY_SECONDS)
             await self.sweep()
 
     async def sweep(self) -> None:
@@ -348,10 +363,12 @@ class Presence:
             except ParleyError:
                 await asyncio.sleep(pause / 4)
                 continue
-            self._renewed(held, self._clock())
+            self.renewed(held)
             await asyncio.sleep(pause)
 
-    def _renewed(self, held: Held, now: float) -> None:
+    def renewed(self, held: Held) -> None:
+        """Take what a renewal has found."""
+        now = self._clock()
         if self._peers.contact(held.kept, now):
             # What they had written may be lost: they get time to write it again before it is compared.
             self._compare_from = now + RETURN_SECONDS
@@ -399,15 +416,19 @@ class Presence:
                 async with asyncio.timeout(pause):
                     await self._audit.wait()
             self._audit.clear()
-            for number, watch in enumerate([watch for watch in self._watches.values() if watch.listening]):
-                room = self._hub.get(watch.roster.room)
-                if room is not None:
-                    with suppress(ParleyError):
-                        # Before that, a change could be neither read nor heard.
-                        await self._hub.confirm(room)
-                        self._compare(watch)
-                if number % COMPARED_AT_ONCE == COMPARED_AT_ONCE - 1:
-                    await asyncio.sleep(0.01)
+            await self.compare_all()
+
+    async def compare_all(self) -> None:
+        """Ask for the versions of all rosters; what differs is read or written in the next sweeps."""
+        for number, watch in enumerate([watch for watch in self._watches.values() if watch.listening]):
+            room = self._hub.get(watch.roster.room)
+            if room is not None:
+                with suppress(ParleyError):
+                    # Before that, a change could be neither read nor heard.
+                    await self._hub.confirm(room)
+                    self._compare(watch)
+            if number % COMPARED_AT_ONCE == COMPARED_AT_ONCE - 1:
+                await asyncio.sleep(0.01)
 
     def _compare(self, watch: _Watch) -> None:
         roster = watch.roster

@@ -23,6 +23,7 @@ from sanic import Sanic
 from app import api, log
 from app.auth import Guests
 from app.backplane import keys
+from app.backplane.activity import Activity
 from app.backplane.link import Address
 from app.backplane.personal import RedisPersonal
 from app.backplane.pipeline import Pipeline
@@ -34,6 +35,7 @@ from app.commands import Commands, Promises
 from app.config import Settings
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
+from app.directory import Directory
 from app.endpoint import Protocol, prepare
 from app.errors import ParleyError
 from app.feed import FeedClient
@@ -97,6 +99,8 @@ class Worker:
         patience = Patience(settings.presence_limit, settings.presence_grace_seconds, settings.presence_lease_seconds)
         self.presence = Presence(self.hub, RedisRosters(self.pipeline), self.counters, loop.time, patience)
         self.relay.on_people = self.presence.hear
+        activity = Activity(self.pipeline, settings.history_seconds)
+        self.directory = Directory(activity, self.presence, self.broker.touched, loop.time)
         self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
         self.people = People(self.subscriber)
         self.relay.on_other = self._other
@@ -104,6 +108,7 @@ class Worker:
             self.hub,
             self.broker,
             self.presence,
+            self.directory,
             Guests(secret),
             self.tasks,
             self.deadlines,
@@ -123,6 +128,7 @@ class Worker:
             self.hub,
             self.relay,
             self.presence,
+            self.directory,
             self.canary,
             settings.ping_seconds,
         )
@@ -169,6 +175,7 @@ class Worker:
         parts = api.Parts(
             node=self.name,
             commands=self.commands,
+            directory=self.directory,
             connections=self.connections,
             counters=self.counters,
             board=self.board,

@@ -70,5 +70,8 @@ def canary(worker: str) -> bytes:
 SECRET = f"{PREFIX}secret"
 """String: the key that signs guest tokens, shared by all workers unless one is configured."""
 
+ROOMS = f"{PREFIX}rooms"
+"""Sorted set: room -> time of its last event, in milliseconds."""
+
 LEASES = f"{PREFIX}leases"
 """Sorted set: worker -> when its lease ends, in milliseconds by Redis' clock."""

@@ -54,6 +54,7 @@ class RedisBroker:
         self._calls = count(1)
         self._tail = (DEDUPE_SECONDS, DEDUPE_CIDS)
         self.unconfirmed = 0
+        self.touched: dict[str, int] = {}
 
     def publish(self, room: str, change: Change) -> None:
         """Queue a change for the end of this turn. Raises Unavailable; see Broker."""
@@ -261,6 +262,7 @@ class _Call:
             self._fail(REFUSED[reply[3]]())
             return
         ts, token = int(reply[1]), reply[2].decode()
+        self._broker.touched[self._room] = ts
         for changes, result in zip(self._groups.values(), reply[3:], strict=True):
             self._broker.unconfirmed -= len(changes)
             seqs = range(result, result + len(changes)) if type(result) is int else result

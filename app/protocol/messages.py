@@ -125,14 +125,28 @@ class History(Struct, tag="history", frozen=True):
     limit: PageSize = 50
 
 
+class Typing(Struct, tag="typing", frozen=True):
+    """The client's user is typing. No reply."""
+
+    room: str
+    id: RequestId | UnsetType = UNSET
+
+
+class Rooms(Struct, tag="rooms", frozen=True):
+    """Asks for the rooms there are, newest activity first."""
+
+    id: RequestId
+    limit: PageSize = 50
+
+
 class Ping(Struct, tag="ping", frozen=True):
     """Asks for a pong."""
 
     id: RequestId
 
 
-Request = Hello | Join | Leave | Send | Edit | Delete | React | SetTopic | Read | OpenDirect | History | Ping
 Amend = Edit | Delete | React | SetTopic
+Request = Hello | Join | Leave | Send | Amend | Read | OpenDirect | History | Typing | Rooms | Ping
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _encode = msgspec.json.Encoder().encode
@@ -345,6 +359,30 @@ class Presence(Struct, tag="presence", omit_defaults=True):
     joined: list[Person] = []
     left: list[str] = []
     presence: list[Person] | UnsetType = UNSET
+
+
+class Typists(Struct, tag="typing"):
+    """All who are typing now."""
+
+    room: str
+    users: list[Person]
+
+
+class RoomEntry(Struct, omit_defaults=True):
+    """A room in a list. `ts` is the time of its last event, `members` how many people are there."""
+
+    room: str
+    members: int
+    seq: int
+    ts: int
+    topic: str | UnsetType = UNSET
+
+
+class RoomList(Struct, tag="rooms"):
+    """Answers rooms."""
+
+    id: int
+    rooms: list[RoomEntry]
 
 
 Reply = Welcome | Ack | ReadTo | Direct | Mentioned | Left | Pong | GoingAway | Error

@@ -109,6 +109,7 @@ class MemoryStore:
         self.rooms: dict[str, Kept] = {}
         self.listeners: list[Callable[[str, bytes], None]] = []
         self.leases: set[str] = set()
+        self.active: dict[str, int] = {}
         self.rosters: dict[tuple[str, str], Written] = {}
         self.person_listeners: list[Callable[[bytes, bytes], None]] = []
         self.marks: dict[str, dict[str, Any]] = {}
@@ -175,6 +176,7 @@ class MemoryBroker:
         self.gate = asyncio.Event()
         self.gate.set()
         self.reads: list[str] = []
+        self.touched: dict[str, int] = {}
         self._queued: dict[str, list[Change]] = {}
         self._amendments: dict[Change, Amendment] = {}
 
@@ -195,6 +197,7 @@ class MemoryBroker:
         queued, self._queued = self._queued, {}
         for room, changes in queued.items():
             if self.loss is None:
+                self.touched[room] = time.time_ns() // 10**6
                 for amended, run in itertools.groupby(changes, self._amendments.get):
                     self.store.store(room, list(run), self.kept_events, amended)
             else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 import msgspec
 
+from app.backplane.activity import About
 from app.backplane.rosters import Held, Moved, Typed, Written
 from app.errors import Unavailable
+from app.protocol.names import DIRECT
 from tests.fakes.broker import MemoryStore
 
 _workers = count(1)
@@ -79,3 +81,37 @@ class MemoryRosters:
         if not self.up:
             raise Unavailable("Redis cannot be reached")
         self.calls.append((what, room))
+
+
+class MemoryActivity:
+    """What app/backplane/activity.py is to a Redis."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.up = True
+        self.reads = 0
+        self._store = store
+
+    def write(self, touched: dict[str, int]) -> dict[str, int]:
+        """See Activity."""
+        if not self.up:
+            return touched
+        for room, ts in touched.items():
+            if not room.startswith(DIRECT):
+                self._store.active[room] = max(ts, self._store.active.get(room, 0))
+        return {}
+
+    async def newest(self, limit: int, workers: Iterable[str]) -> list[About]:
+        """See Activity."""
+        if not self.up:
+            raise Unavailable("Redis cannot be reached")
+        self.reads += 1
+        living = list(workers)
+        await asyncio.sleep(0)
+        found = []
+        for room, ts in sorted(self._store.active.items(), key=lambda pair: -pair[1])[:limit]:
+            people = {
+                user for worker in living for user in self._store.rosters.get((room, worker), Written(0, {})).people
+            }
+            kept = self._store.rooms[room]
+            found.append(About(room, ts, kept.seq, kept.topic, len(people)))
+        return found

@@ -16,6 +16,7 @@ from app.auth import Guests
 from app.commands import Commands, Promises
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
+from app.directory import Directory
 from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters
@@ -28,7 +29,7 @@ from app.tasks import Tasks
 from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.loop import Clock
 from tests.fakes.personal import MemoryPersonal
-from tests.fakes.rosters import MemoryRosters
+from tests.fakes.rosters import MemoryActivity, MemoryRosters
 from tests.fakes.subscriber import MemorySubscriber
 from tests.fakes.transport import Transport
 from tests.fakes.wire import TEXT, close_code, frame
@@ -73,10 +74,13 @@ class Worker:
         self.people = People(self.subscriber)
         self.relay.on_other = lambda channel, data: self.people.hear(data)
         self.personal = MemoryPersonal(self.store)
+        self.activity = MemoryActivity(self.store)
+        self.directory = Directory(self.activity, self.presence, self.broker.touched, self.clock)
         self.commands = Commands(
             self.hub,
             self.broker,
             self.presence,
+            self.directory,
             Guests(SECRET),
             self.tasks,
             self.deadlines,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -204,4 +205,45 @@ async def test_large_rooms_are_counted(server: Callable[..., Server], room: str)
     for watcher in watchers[:2]:
         await watcher.sees_people(*[f"P{number}" for number in range(5)])
     for watcher in watchers[:5]:
+        await watcher.peer.close()
+
+
+async def test_typing_is_seen_by_members_on_all_workers(shared_server: Server, room: str) -> None:
+    """Until the message is there."""
+    ada, bob = await on_each_worker(shared_server.ws, room, "Ada", "Bob")
+    await ada.peer.socket.send(json.dumps({"type": "typing", "room": room}))
+    for watcher in (ada, bob):
+        push = await watcher.peer.push("typing")
+        assert push == {"type": "typing", "room": room, "users": [{"user": ada.user, "name": "Ada"}]}
+    await ada.peer.ask("send", room=room, cid="c1", text="hi")
+    for watcher in (ada, bob):
+        assert (await watcher.peer.push("typing"))["users"] == []
+        await watcher.peer.close()
+
+
+async def test_rooms_are_listed_with_their_people(server: Callable[..., Server]) -> None:
+    """Newest activity first, people of all workers counted once; over HTTP the same."""
+    here = server(workers=2)
+    ada, bob = await on_each_worker(here.ws, "lobby", "Ada", "Bob")
+    await ada.peer.ask("join", room="tea")
+    await ada.peer.ask("send", room="tea", cid="c1", text="hi")
+    await ada.peer.ask("topic", room="tea", cid="c2", topic="Green")
+    acked = await bob.peer.ask("send", room="lobby", cid="c1", text="hi")
+
+    async def listed() -> list[tuple[str, int, int]]:
+        reply = await bob.peer.ask("rooms")
+        return [(each["room"], each["members"], each["seq"]) for each in reply["rooms"]]
+
+    give_up = time.monotonic() + DEADLINE_SECONDS
+    while (rooms := await listed()) != [("lobby", 2, 1), ("tea", 1, 2)]:
+        assert time.monotonic() < give_up, rooms
+        await asyncio.sleep(0.1)
+    status, body = await asyncio.to_thread(here.get, "/api/v1/rooms?limit=1")
+    assert (status, json.loads(body)["rooms"]) == (
+        200,
+        [{"room": "lobby", "members": 2, "seq": 1, "ts": acked["ts"]}],
+    )
+    assert (await bob.peer.ask("rooms"))["rooms"][1]["topic"] == "Green"
+    assert (await asyncio.to_thread(here.get, "/api/v1/rooms?limit=x"))[0] == 400
+    for watcher in (ada, bob):
         await watcher.peer.close()

@@ -30,6 +30,8 @@ REPLIES: dict[str, Any] = {
         messages.GoingAway,
         messages.Error,
         messages.Presence,
+        messages.Typists,
+        messages.RoomList,
     )
 }
 BODIES: dict[str, Any] = {

@@ -1,0 +1,114 @@
+"""When something last happened in which room, in Redis: the newest rooms, and what a list says of each.
+
+Not on the way of a message: each worker notes the rooms that its own script calls touched, and writes them together,
+once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from hashlib import sha1
+from typing import NamedTuple
+
+import hiredis
+
+from app.backplane import keys
+from app.backplane.link import Reply
+from app.backplane.pipeline import Pipeline, Script
+from app.errors import ParleyError, Unavailable
+from app.protocol.names import DIRECT
+
+TOUCHED_MAX = 10_000
+AT_ONCE = 500
+ROOMS_MAX = 100_000
+TRIM_EVERY = 60
+PEOPLE_MAX = 5_000
+
+
+class About(NamedTuple):
+    """What is known of a room. `topic` is JSON, empty if there is none; `ts` is that of the last activity."""
+
+    room: str
+    ts: int
+    seq: int
+    topic: bytes
+    members: int
+
+
+class Activity:
+    """The rooms of all workers by last activity. Rooms idle for `kept_seconds` fall out."""
+
+    def __init__(self, pipeline: Pipeline, kept_seconds: int) -> None:
+        self._pipeline = pipeline
+        self._kept_seconds = kept_seconds
+        self._about = Script("about")
+        self._about.sha = sha1(self._about.source.encode(), usedforsecurity=False).hexdigest()
+        self._until_trim = 0
+
+    def write(self, touched: dict[str, int]) -> dict[str, int]:
+        """Note rooms and the times of their last events; gives back what could not be noted now."""
+        rooms = [(ts, room) for room, ts in touched.items() if not room.startswith(DIRECT)]
+        if not rooms:
+            return {}
+        try:
+            for start in range(0, len(rooms), AT_ONCE):
+                pairs = [part for pair in rooms[start : start + AT_ONCE] for part in pair]
+                self._pipeline.post(("ZADD", keys.ROOMS, "GT", *pairs), _ignore)
+            self._until_trim -= 1
+            if self._until_trim < 0:
+                self._until_trim = TRIM_EVERY
+                oldest = max(ts for ts, _ in rooms) - self._kept_seconds * 1000
+                self._pipeline.post(("ZREMRANGEBYSCORE", keys.ROOMS, "-inf", oldest), _ignore)
+                self._pipeline.post(("ZREMRANGEBYRANK", keys.ROOMS, 0, -ROOMS_MAX - 1), _ignore)
+        except Unavailable:
+            return touched if len(touched) <= TOUCHED_MAX else {}
+        return {}
+
+    async def newest(self, limit: int, workers: Iterable[str]) -> list[About]:
+        """The rooms with the newest activity; people are those on these workers. Raises Unavailable, NotConfirmed."""
+        try:
+            flat = await self._pipeline.call("ZREVRANGE", keys.ROOMS, 0, limit - 1, "WITHSCORES")
+            times = {flat[i].decode(): int(float(flat[i + 1])) for i in range(0, len(flat), 2)}
+            if not times:
+                return []
+            living = list(workers)
+            # The first alone: should Redis have forgotten the script, it learns it before the others.
+            first, *rest = times
+            replies = [await self._pipeline.run_script(self._about, *self._arguments(first, living))]
+            replies += await self._all(rest, living)
+        except hiredis.ReplyError as error:
+            raise Unavailable(f"Redis refuses to read: {error}") from None
+        return [
+            About(room, ts, reply[0], reply[1] or b"", reply[2])
+            for (room, ts), reply in zip(times.items(), replies, strict=True)
+            if type(reply) is list and reply[0] is not None
+        ]
+
+    def _arguments(self, room: str, workers: Sequence[str]) -> tuple[str | int, ...]:
+        names = [keys.roster(room, worker) for worker in workers]
+        return (1 + len(names), keys.meta(room), *names, PEOPLE_MAX)
+
+    async def _all(self, rooms: Sequence[str], workers: Sequence[str]) -> list[Reply]:
+        """What the script says of each, all asked for in one write."""
+        if not rooms:
+            return []
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        replies: list[Reply] = []
+
+        def answer(reply: Reply) -> None:
+            replies.append(reply)
+            if len(replies) == len(rooms) and not answered.done():
+                answered.set_result(None)
+
+        for room in rooms:
+            self._pipeline.post(("EVALSHA", self._about.sha, *self._arguments(room, workers)), answer)
+        await answered
+        for reply in replies:
+            if isinstance(reply, ParleyError):
+                raise reply
+        return replies
+
+
+def _ignore(_reply: Reply) -> None:
+    """What was not noted is noted with the room's next event."""

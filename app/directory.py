@@ -1,0 +1,67 @@
+"""The list of rooms: newest activity first, and how many people are in each. Read rarely, however many ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from app.backplane.activity import Activity
+from app.presence import Presence
+from app.protocol import messages as wire
+
+ROOMS_MAX = 200
+FRESH_SECONDS = 1.0
+WRITE_SECONDS = 1.0
+
+
+class Directory:
+    """Lists rooms. `touched`, room -> time of its last event, is filled by the broker and emptied here."""
+
+    def __init__(
+        self, activity: Activity, presence: Presence, touched: dict[str, int], clock: Callable[[], float]
+    ) -> None:
+        self._activity = activity
+        self._presence = presence
+        self._touched = touched
+        self._clock = clock
+        self._rooms: list[wire.RoomEntry] = []
+        self._read_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Write what was touched, once a second, for ever."""
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            self.write()
+
+    def write(self) -> None:
+        """Write what was touched since the last time."""
+        if self._touched:
+            touched = dict(self._touched)
+            self._touched.clear()
+            self._touched.update(self._activity.write(touched))
+
+    async def rooms(self, limit: int) -> list[wire.RoomEntry]:
+        """Rooms by last activity, newest first, at most ROOMS_MAX; all who ask at once share a read.
+
+        Raises:
+            Unavailable, NotConfirmed: Redis did not answer.
+        """
+        async with self._lock:
+            if self._clock() - self._read_at >= FRESH_SECONDS:
+                found = await self._activity.newest(ROOMS_MAX, self._presence.workers)
+                self._rooms = [
+                    wire.RoomEntry(
+                        room=each.room,
+                        # What this worker sees of a room it has open is newer, and exact at any size.
+                        members=each.members if (here := self._presence.count(each.room)) is None else here,
+                        seq=each.seq,
+                        ts=each.ts,
+                        topic=msgspec.json.decode(each.topic, type=str) if each.topic else msgspec.UNSET,
+                    )
+                    for each in found
+                ]
+                self._read_at = self._clock()
+            return self._rooms[: min(limit, ROOMS_MAX)]
