@@ -128,7 +128,8 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
     async def seen(request: Request) -> HTTPResponse:
         # What the proxies before this server made of the request: `parley doctor --url` compares it with what it sent.
         names = {"host": "host", "forwarded_for": "x-forwarded-for", "forwarded_proto": "x-forwarded-proto"}
-        return _json({key: ", ".join(request.headers.getall(name, [])) for key, name in names.items()})
+        said = {key: ", ".join(request.headers.getall(name, [])) for key, name in names.items()}
+        return _json({key: value.encode("ascii", "backslashreplace").decode() for key, value in said.items()})
 
     async def metrics(_request: Request) -> HTTPResponse:
         return HTTPResponse(exposition(parts.board), content_type="text/plain; version=0.0.4; charset=utf-8")

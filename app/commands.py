@@ -34,7 +34,7 @@ from app.people import People
 from app.presence import Presence
 from app.protocol import messages as wire
 from app.protocol.codes import REASONS, CloseCode
-from app.protocol.names import DIRECT, handle, room_name, user_name
+from app.protocol.names import DIRECT, ROOM_MAX, handle, room_name, user_name
 from app.room import Room
 from app.tasks import Tasks
 
@@ -155,7 +155,7 @@ class Commands:
             self._refuse(member, request_id, error)
             return
         except Exception:
-            _log.exception("a request failed", conn=member.conn, user=member.user)
+            _log.exception("a request failed", **_about(member, request))
             self._refuse(member, request_id, ParleyError("the server failed"))
             return
         if work is not None:
@@ -202,7 +202,7 @@ class Commands:
         except ParleyError as error:
             self._refuse(member, request_id, error)
         except Exception:
-            _log.exception("a request failed", conn=member.conn, user=member.user)
+            _log.exception("a request failed", seldom=member.user, **member.about)
             self._refuse(member, request_id, ParleyError("the server failed"))
         while member.waiting and not member.outbox.closed:
             if member.outbox.behind:
@@ -228,7 +228,6 @@ class Commands:
         self._refuse(member, request_id, error)
         member.errors += 1
         if member.errors == ERRORS_IN_A_ROW:
-            _log.info("closed for bad messages", conn=member.conn, user=member.user)
             member.close(CloseCode.BAD_MESSAGES, REASONS[CloseCode.BAD_MESSAGES])
 
     def _expel(self, member: Member, request_id: int | None, error: ParleyError, code: CloseCode) -> None:
@@ -375,3 +374,10 @@ class Commands:
             events = newest(events)
             more = bool(events) and head(events[0]).seq > page.oldest
         member.reply(wire.history(request, room.name, events, more))
+
+
+def _about(member: Member, request: wire.Request) -> dict[str, str]:
+    """What a line of the log says of a request; never what it brings."""
+    room = getattr(request, "room", "")
+    named = {"room": room[:ROOM_MAX]} if room else {}
+    return {"request": type(request).__name__.lower(), "seldom": member.user, **named, **member.about}

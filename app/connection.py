@@ -9,6 +9,7 @@ slots, no task and no timer.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from websockets.frames import Opcode
@@ -39,6 +40,10 @@ class Receiver(Protocol):
 
     heartbeat: bytes
 
+    @property
+    def about(self) -> dict[str, str]:
+        """What a line of the log says of the peer: conn, user, room, as far as it has them."""
+
     def text(self, payload: bytes) -> None:
         """A text message; valid UTF-8."""
 
@@ -59,6 +64,7 @@ class Connections:
         open: every connection whose transport is not gone yet.
         deadlines: for closing handshakes and slow peers.
         message_bytes: limit of a message over all its fragments.
+        on_closed: told of each connection that this side ends, and the close code.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: OutboxPool, message_bytes: int) -> None:
@@ -67,6 +73,7 @@ class Connections:
         self.deadlines: Deadlines = pool.deadlines
         self.message_bytes = message_bytes
         self.open: set[Connection] = set()
+        self.on_closed: Callable[[Connection, int], None] = lambda connection, code: None
         self._gone = asyncio.Event()
         self._spare: ServerProtocol | None = None
 
@@ -259,7 +266,7 @@ class Connection(asyncio.Protocol):
             try:
                 payload.decode()
             except UnicodeDecodeError:
-                self._fail(frames.close(CloseCode.NOT_UTF8, "invalid UTF-8"))
+                self._fail(CloseCode.NOT_UTF8, frames.close(CloseCode.NOT_UTF8, "invalid UTF-8"))
                 return
         self.receiver.text(payload)
 
@@ -298,7 +305,7 @@ class Connection(asyncio.Protocol):
                 self._message(0x80 | self._seen, payload)
             elif len(self._fragments) > FRAGMENTS + self._all.message_bytes // 1024:
                 self._fragments = None
-                self._fail(frames.close(CloseCode.TOO_BIG, "too many fragments"))
+                self._fail(CloseCode.TOO_BIG, frames.close(CloseCode.TOO_BIG, "too many fragments"))
 
     # Ends
 
@@ -309,6 +316,7 @@ class Connection(asyncio.Protocol):
             self.outbox.flush()
             self.outbox.close()
             self.transport.write(frames.close(code, reason))
+            self._all.on_closed(self, code)
             if self._holds:
                 self._holds = 0
                 self.transport.resume_reading()
@@ -341,9 +349,11 @@ class Connection(asyncio.Protocol):
                 self.transport.close()
                 self._all.deadlines.set(self, "close", CLOSE_SECONDS, self.transport.abort)
             else:
-                self._fail(last)
+                self._fail(
+                    library.close_sent.code if library.close_sent is not None else CloseCode.PROTOCOL_ERROR, last
+                )
 
-    def _fail(self, last: bytes) -> None:
+    def _fail(self, code: int, last: bytes) -> None:
         """The peer broke the protocol: say so, then read and drop for a while, so that it can hear it.
 
         Closing at once with unread input makes the kernel send a reset, which may overtake the close frame.
@@ -354,6 +364,7 @@ class Connection(asyncio.Protocol):
         self.outbox.flush()
         self.outbox.close()
         self.transport.write(last)
+        self._all.on_closed(self, code)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._seen = 0

@@ -6,8 +6,6 @@ sender's connection, since there is no other way to tell it.
 
 from __future__ import annotations
 
-import structlog
-
 from app import frames
 from app.backplane.redis_broker import RedisBroker
 from app.errors import ParleyError
@@ -17,8 +15,6 @@ from app.protocol.codes import REASONS, CloseCode
 from app.room import Room
 
 UNCONFIRMED_MAX = 32
-
-_log = structlog.get_logger(component="feed")
 
 
 class FeedClient:
@@ -42,13 +38,18 @@ class FeedClient:
         """Join the feed; nothing is read from the client before that."""
         try:
             room = await self._hub.enter_feed(self._name)
-        except ParleyError as error:
-            self._overloaded(error)
+        except ParleyError:
+            self._overloaded()
             return
         if not self.gone:
             self._room = room
             room.join(self)
             self._link.release()
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What a line of the log says of this client."""
+        return {"room": self._name}
 
     @property
     def behind(self) -> bool:
@@ -79,8 +80,8 @@ class FeedClient:
     def _publish(self, data: bytes) -> None:
         try:
             self._broker.broadcast(self._name, data, self._confirmed)
-        except ParleyError as error:
-            self._overloaded(error)
+        except ParleyError:
+            self._overloaded()
             return
         self._unconfirmed += 1
         if self._unconfirmed >= UNCONFIRMED_MAX:
@@ -89,11 +90,10 @@ class FeedClient:
     def _confirmed(self, error: ParleyError | None) -> None:
         self._unconfirmed -= 1
         if error is not None:
-            self._overloaded(error)
+            self._overloaded()
         elif self._unconfirmed == UNCONFIRMED_MAX // 2 and not self.gone:
             self._link.release()
 
-    def _overloaded(self, error: ParleyError) -> None:
+    def _overloaded(self) -> None:
         if not self.gone:
-            _log.info("feed closed", room=self._name, error=str(error))
             self._link.close(CloseCode.OVERLOADED, REASONS[CloseCode.OVERLOADED])

@@ -4,11 +4,46 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
+from traceback import extract_tb
 from typing import Any
 
 import structlog
 
 LEVELS = ("debug", "info", "warning", "error")
+CLIENT_SECONDS = 60.0
+CLIENTS_MOST = 60
+
+
+class Seldom:
+    """Leaves out what would fill the log: a processor of structlog.
+
+    A line with the field `seldom` was caused by a client that misbehaves, or for which something failed; the field
+    names the client and is not written. Each has one line a minute (errors: one of each kind), all together
+    CLIENTS_MOST. The next line says how many were left out.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._said: dict[tuple[str, str], float] = {}
+        self._left_out = 0
+
+    def __call__(self, _logger: Any, level: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        """Pass a line on, or raise DropEvent."""
+        if "seldom" not in event:
+            return event
+        now = self._clock()
+        key = (str(event.pop("seldom")), str(event["event"]) if level in ("error", "exception") else "")
+        if key not in self._said and len(self._said) >= CLIENTS_MOST:
+            self._said = {one: at for one, at in self._said.items() if now - at < CLIENT_SECONDS}
+        if now - self._said.get(key, -CLIENT_SECONDS) < CLIENT_SECONDS or len(self._said) >= CLIENTS_MOST:
+            self._left_out += 1
+            raise structlog.DropEvent
+        self._said[key] = now
+        if self._left_out:
+            event["left_out"], self._left_out = self._left_out, 0
+        return event
 
 
 def configure(level: str, format_: str, **fields: Any) -> None:
@@ -21,12 +56,14 @@ def configure(level: str, format_: str, **fields: Any) -> None:
     number = getattr(logging, level.upper())
     readable = format_ == "text" or (format_ == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
+        Seldom(time.monotonic),
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain: other formatters show local variables, and with them what people wrote.
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if readable
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -45,8 +82,17 @@ class _Forward(logging.Handler):
     """Lines of libraries that use the standard library's logging."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger().bind(logger=record.name)
         exc_info = record.exc_info if record.exc_info and record.exc_info[0] else None
-        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=exc_info)
+        if not record.name.startswith("sanic"):
+            logger.log(record.levelno, record.getMessage(), exc_info=exc_info)
+            return
+        # Whatever a client asked for is in the arguments and in the exception's words: what is written is the place.
+        where = (
+            [f"{frame.name}, {frame.filename}:{frame.lineno}" for frame in extract_tb(exc_info[2])] if exc_info else []
+        )
+        kind = exc_info[0].__name__ if exc_info and exc_info[0] else None
+        logger.log(record.levelno, str(record.msg), seldom=record.name, exception=kind, frames=where[-8:])
 
 
 def _route_stdlib(level: int) -> None:

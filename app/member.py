@@ -104,6 +104,11 @@ class Member:
         self.author: tuple[Room, bytes] | None = None
         self.waiting: deque[bytes] | None = None
 
+    @property
+    def about(self) -> dict[str, str]:
+        """What a line of the log says of this member."""
+        return {"conn": self.conn, "user": self.user} if self.user else {"conn": self.conn}
+
     def write(self, data: bytes) -> None:
         """Take frames of a broadcast."""
         self.outbox.write(data)

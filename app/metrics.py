@@ -82,6 +82,10 @@ def _resume(result: str) -> Any:
     return _counter("Joins with a position, by what they got.", "resumes", result=result)
 
 
+def _closed(code: str) -> Any:
+    return _counter("Connections that the server closed, by close code.", "closed", code=code)
+
+
 def _gap(repair: str) -> Any:
     return _counter("Log reads for rooms that may have missed events, by what mended them.", "gaps", repair=repair)
 
@@ -123,6 +127,19 @@ class Counters:
     typing_pushes: int = _counter("Lists of those who type written to members.")
     workers_lost: int = _counter("Other workers whose lease has ended.")
 
+    # Ends: connections that the server closed, by close code (docs/protocol.md)
+    closed_1002: int = _closed("1002")
+    closed_1007: int = _closed("1007")
+    closed_1009: int = _closed("1009")
+    closed_1012: int = _closed("1012")
+    closed_1013: int = _closed("1013")
+    closed_4001: int = _closed("4001")
+    closed_4002: int = _closed("4002")
+    closed_4500: int = _closed("4500")
+    closed_4501: int = _closed("4501")
+    closed_4502: int = _closed("4502")
+    closed_other: int = _closed("other")
+
     # Limits
     slow_cut: int = _counter("Members closed because they did not read.", "slow_members_cut")
     members_behind: int = _gauge("Members with more unsent bytes than the soft limit.")
@@ -152,6 +169,13 @@ class Counters:
     def hit(self, limit: str) -> None:
         """Somebody hit the limit of that name."""
         attribute = f"limit_{limit}"
+        setattr(self, attribute, getattr(self, attribute) + 1)
+
+    def close(self, code: int) -> None:
+        """The server closed a connection with this code."""
+        attribute = f"closed_{code}"
+        if attribute not in self.__slots__:
+            attribute = "closed_other"
         setattr(self, attribute, getattr(self, attribute) + 1)
 
     def values(self) -> list[float]:

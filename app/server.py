@@ -31,6 +31,7 @@ from app.backplane.redis_broker import RedisBroker
 from app.backplane.rosters import RedisRosters
 from app.backplane.subscriber import Subscriber
 from app.canary import Canary
+from app.closings import Closings
 from app.commands import Commands, Promises
 from app.config import Settings
 from app.connection import Connection, Connections
@@ -87,6 +88,7 @@ class Worker:
         self.deadlines = Deadlines(loop.time)
         limits = OutboxLimits(settings.slow_soft_bytes, settings.slow_grace_seconds, settings.slow_hard_bytes)
         self.connections = Connections(loop, OutboxPool(loop, self.deadlines, limits), settings.message_bytes)
+        self.connections.on_closed = Closings(self.counters).closed
         seconds = settings.redis_timeout_seconds
         self.pipeline = Pipeline(address, f"parley-{self.name}", seconds)
         self.broker = RedisBroker(self.pipeline, settings.history_events, settings.history_seconds)

@@ -17,7 +17,7 @@ APP = Path(__file__).parents[2] / "app"
 LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "findings", "frames", "log", "metrics", "deadlines", "tasks", "config"),
     ("protocol.codes", "protocol.names", "protocol.messages"),
-    ("auth", "outbox", "room", "member", "connection", "roster", "peers", "rights"),
+    ("auth", "outbox", "room", "member", "connection", "closings", "roster", "peers", "rights"),
     ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pace", "backplane.pipeline"),
     ("backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.activity"),
     ("backplane.personal", "backplane.assess"),

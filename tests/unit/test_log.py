@@ -97,3 +97,88 @@ def test_the_format_suits_the_reader(lines: Lines, format_: str) -> None:
     assert line.startswith("{") == (format_ == "auto")
     assert "hello" in line
     assert "lobby" in line
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def said(seldom: log.Seldom, client: str, event: str = "closed", level: str = "info") -> dict[str, object] | None:
+    """The line as it is written, or None if it is left out."""
+    try:
+        return dict(seldom(None, level, {"event": event, "seldom": client}))
+    except structlog.DropEvent:
+        return None
+
+
+def test_a_client_has_one_line_a_minute() -> None:
+    """However it misbehaves; the next line says how many were left out, and no line says `seldom`."""
+    clock = Clock()
+    seldom = log.Seldom(clock)
+    assert said(seldom, "u1") == {"event": "closed"}
+    clock.now += 59
+    assert [said(seldom, "u1"), said(seldom, "u1", "refused")] == [None, None]
+    assert said(seldom, "u2") == {"event": "closed", "left_out": 2}
+    clock.now += 1
+    assert said(seldom, "u1") == {"event": "closed"}
+    assert said(seldom, "u1") is None
+
+
+def test_an_error_is_not_hidden_by_a_clients_other_lines() -> None:
+    """It may be ours; of each kind there is one a minute."""
+    seldom = log.Seldom(Clock())
+    assert said(seldom, "u1") is not None
+    assert said(seldom, "u1", "a request failed", "error") is not None
+    assert said(seldom, "u1", "a request failed", "error") is None
+    assert said(seldom, "u1", "something else failed", "error") is not None
+
+
+def test_a_crowd_of_clients_does_not_fill_the_log() -> None:
+    """All together have so many lines a minute, and what is remembered of them is bounded."""
+    clock = Clock()
+    seldom = log.Seldom(clock)
+    assert sum(said(seldom, f"u{number}") is not None for number in range(1000)) == log.CLIENTS_MOST
+    clock.now += 60
+    line = said(seldom, "one more")
+    assert line == {"event": "closed", "left_out": 1000 - log.CLIENTS_MOST}
+    assert len(seldom._said) == 1
+
+
+def test_lines_that_are_about_no_client_are_never_left_out() -> None:
+    """As often as they come."""
+    seldom = log.Seldom(Clock())
+    for _ in range(1000):
+        assert seldom(None, "info", {"event": "redis"}) == {"event": "redis"}
+
+
+def test_what_the_http_library_says_is_without_what_was_asked_for(lines: Lines) -> None:
+    """Place and kind of an error, not its words, once a minute: they hold addresses with whatever is in them."""
+    log.configure("info", "json")
+    for _ in range(3):
+        try:
+            raise ValueError("GET /ws?token=geheim")
+        except ValueError:
+            logging.getLogger("sanic.error").exception("Exception occurred while handling uri: %s", "/?t=geheim")
+    text = lines.getvalue()
+    assert "geheim" not in text
+    (line,) = [json.loads(one) for one in text.splitlines()]
+    assert line["exception"] == "ValueError"
+    assert "test_what_the_http_library_says" in line["frames"][-1]
+
+
+def test_an_exception_on_a_terminal_is_shown_without_variables(lines: Lines) -> None:
+    """They hold what people wrote."""
+    log.configure("info", "text")
+    text = "".join(["ge", "heim"])
+    try:
+        raise ValueError("why")
+    except ValueError:
+        structlog.get_logger("x").exception("failed", length=len(text))
+    shown = lines.getvalue()
+    assert "ValueError: why" in shown
+    assert "geheim" not in shown
