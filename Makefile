@@ -40,7 +40,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 lock: dev ## renew constraints*.txt after a change of pyproject.toml (ARGS=--upgrade: newest versions)
 	@$(COMPILE) $(ARGS) pyproject.toml -o constraints.txt >/dev/null
-	@$(COMPILE) $(ARGS) --extra dev -c constraints.txt pyproject.toml -o constraints-dev.txt >/dev/null
+	@$(COMPILE) $(ARGS) --extra dev --extra loadtest -c constraints.txt pyproject.toml -o constraints-dev.txt >/dev/null
 
 clean: ## remove .venv and what tools and builds left (the server's data stays)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

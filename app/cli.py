@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from app import __version__, doctor, log, terminal, verify
+from app import __version__, doctor, loadtest, log, terminal, verify
 from app.config import PREFIX, Settings, flag, links, load
 from app.errors import StartError
 
@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(doctor.add_parser(commands))
     terminal.add_parser(commands)
     verify.add_parser(commands)
+    loadtest.add_parser(commands)
     return parser
 
 
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(terminal.run(namespace, os.environ))
     if namespace.command == "verify":
         sys.exit(verify.run(namespace))
+    if namespace.command == "loadtest":
+        sys.exit(loadtest.run(namespace))
     names = (field.name for field in dataclasses.fields(Settings))
     given = {name: value for name in names if (value := getattr(namespace, name)) is not None}
     if namespace.command == "doctor":

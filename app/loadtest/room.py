@@ -1,0 +1,122 @@
+"""A room as one generator reads it: its ledger, and a memory of bytes already understood.
+
+A broadcast is byte-identical for every member, so what one member was given is parsed once and known again, by its
+bytes, when the others are given it. That is what lets one Python process read for thousands.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.loadtest import wire
+from app.loadtest.wire import WireError
+from app.traffic import mark
+from app.traffic.ledger import Ledger
+
+CHUNKS_MAX = 64
+EVENTS = frozenset({"message", "edited", "deleted", "reacted", "topic"})
+
+
+class Told(msgspec.Struct):
+    """Whatever the server says, as far as it matters here."""
+
+    type: str
+    id: int = 0
+    seq: int = 0
+    mid: str = ""
+    epoch: str = ""
+    text: str = ""
+    code: str = ""
+    message: str = ""
+    guest: str = ""
+    retry: float = 0.0
+    temporary: bool = False
+    recovered: bool = False
+    lost: bool = False
+    limits: dict[str, float] = {}
+    messages: list[Told] = []
+
+
+class Event:
+    """A marked message of the room."""
+
+    __slots__ = ("key", "mid", "seq", "time_us")
+
+    def __init__(self, seq: int, mid: str, key: int, time_us: int) -> None:
+        self.seq, self.mid, self.key, self.time_us = seq, mid, key, time_us
+
+
+Item = Event | Told | tuple[int, bytes]
+
+
+class Chunk:
+    """What one read held. `plain`: consecutive events and nothing else; then `first`, `last` and `times` say it all."""
+
+    __slots__ = ("first", "items", "last", "mid", "plain", "rest", "times")
+
+    def __init__(self, items: list[Item], rest: bytes) -> None:
+        self.items, self.rest = items, rest
+        events = [item for item in items if isinstance(item, Event)]
+        self.times = [event.time_us for event in events]
+        self.first = events[0].seq if events else 0
+        self.last = events[-1].seq if events else 0
+        self.mid = events[-1].mid if events else ""
+        consecutive = all(event.seq == self.first + step for step, event in enumerate(events))
+        self.plain = bool(events) and len(events) == len(items) and consecutive
+
+
+_decode = msgspec.json.Decoder(Told).decode
+
+
+class Room:
+    """One room.
+
+    Attributes:
+        members: all that will be in it, those of other processes and pages included.
+        excused: keys that were sent again after an error, so that their order is not promised.
+        strange: events that nobody of this run can have sent.
+        reset: whether its log began again.
+    """
+
+    def __init__(self, name: str, members: int) -> None:
+        self.name = name
+        self.members = members
+        self.ledger = Ledger()
+        self.excused: set[int] = set()
+        self.strange = 0
+        self.reset = False
+        self._chunks: dict[bytes, Chunk] = {}
+
+    def chunk(self, data: bytes) -> Chunk:
+        """Understand what was read. Raises WireError."""
+        known = self._chunks.get(data)
+        if known is not None:
+            return known
+        items: list[Item] = []
+
+        def take(first: int, payload: bytes) -> None:
+            items.append(self._item(payload) if first == wire.TEXT else (first, payload))
+
+        used = wire.split(data, take)
+        chunk = Chunk(items, data[used:])
+        if chunk.plain:
+            if len(self._chunks) >= CHUNKS_MAX:
+                self._chunks.clear()
+            self._chunks[data] = chunk
+        return chunk
+
+    def event(self, told: Told) -> Event:
+        """An event of the room, entered into the ledger; without a mark it counts as strange."""
+        read = mark.read(told.text)
+        if read is None:
+            self.strange += 1
+            return Event(told.seq, told.mid, -told.seq, 0)
+        self.ledger.tell(told.seq, read.key)
+        return Event(told.seq, told.mid, read.key, read.time_us)
+
+    def _item(self, payload: bytes) -> Item:
+        try:
+            told = _decode(payload)
+        except msgspec.DecodeError as error:
+            raise WireError(f"not understood: {error}") from None
+        return self.event(told) if told.type in EVENTS else told
