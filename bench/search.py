@@ -10,6 +10,8 @@ from bench.loadclient import Step
 
 # A step this many times over the limit failed for good; a nearer one is tried once more.
 HOPELESS = 3.0
+# Tries of one rate; the third only where the machine stood still during the second.
+ATTEMPTS = 3
 
 
 @dataclass
@@ -19,7 +21,8 @@ class Search:
     run: Callable[[float], Step]
     after_failure: Callable[[], None]
     note: Callable[[str], None]
-    p99_ms: float = 250.0
+    p99_ms: float
+    key: str
     factor: float = 1.6
     narrow_to: float = 1.08
     narrowing_steps: int = 4
@@ -28,26 +31,27 @@ class Search:
     tried: list[tuple[float, Step, bool]] = field(default_factory=list)
 
     def _passes(self, rate: float) -> bool:
-        for attempt in (1, 2):
+        for attempt in range(1, ATTEMPTS + 1):
             step = self.run(rate)
-            passed = step.passes(self.p99_ms)
+            passed = step.passes(self.p99_ms, self.key)
+            p99 = max(group[self.key]["p99"] for group in step.groups)
             self.tried.append((rate, step, passed))
-            p99 = max(group["delivery_ms"]["p99"] for group in step.groups)
-            delivered = sum(group["deliveries_per_second"] for group in step.groups)
-            verdict = "passed" if passed else step.incomplete or "too slow"
-            saturated = ", load client saturated" if step.client["saturated"] else ""
-            cpu = " ".join(f"{who} {used:.2f}" for who, used in step.cores.items())
-            self.note(
-                f"{rate:9.0f} msg/s  {delivered:12,.0f} deliveries/s  p99 {p99:8.1f} ms  [{cpu}]  {verdict}{saturated}"
-            )
+            self._note(rate, step, p99, passed)
             if passed:
                 return True
             self.after_failure()
-            if step.incomplete or p99 > HOPELESS * self.p99_ms:
-                return False
-            if attempt == 2:
+            hopeless = step.incomplete or p99 > HOPELESS * self.p99_ms
+            if not step.interrupted and (hopeless or attempt > 1):
                 return False
         return False
+
+    def _note(self, rate: float, step: Step, p99: float, passed: bool) -> None:
+        delivered = sum(group["deliveries_per_second"] for group in step.groups)
+        verdict = "passed" if passed else step.incomplete or "too slow"
+        if step.client["saturated"]:
+            verdict += ", machine stood still" if step.interrupted else ", load client saturated"
+        cpu = " ".join(f"{who} {used:.2f}" for who, used in step.cores.items())
+        self.note(f"{rate:9.0f} msg/s  {delivered:12,.0f} deliveries/s  p99 {p99:8.1f} ms  [{cpu}]  {verdict}")
 
     def find(self, first: float) -> tuple[float, Step] | None:
         """The highest passing rate with its step; None when not even ``lowest`` passes."""

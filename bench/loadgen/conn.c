@@ -38,6 +38,8 @@ void conn_open(struct conn *c) {
         return;
     }
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (c->stalled) /* what the server's side holds back is the question, not what our own kernel would take */
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &(int){STALLED_RCVBUF}, sizeof(int));
     int result = connect(c->fd, (struct sockaddr *)&address, sizeof address);
     if (result < 0 && errno != EINPROGRESS) {
         fail_connect(c, "connect", errno);

@@ -24,6 +24,7 @@ enum {
     FRAME_MAX = 1024 * 1024,  /* longest server frame understood */
     OUT_MAX = 64 * 1024,      /* unsent bytes at which a connection stops making messages */
     TEXT_MAX = 16 * 1024,
+    STALLED_RCVBUF = 16 * 1024,
     ACK_SPAN = 64,            /* width of the bitmap of unacknowledged sends */
 };
 
@@ -115,7 +116,7 @@ struct run {
     bool sending;
     /* schedule, in now_us() time */
     uint64_t begin, record_from, end;
-    uint64_t next_due; /* intended time of the next message of any group */
+    uint64_t next_due; /* intended time of the next message of any group; may have passed */
     struct sender **flush; /* senders with something to write */
     uint32_t flush_count;
     /* connecting */

@@ -79,7 +79,7 @@ static void fill(void) {
 static bool turn(uint64_t until) {
     struct epoll_event events[EVENTS];
     uint64_t before = now_us();
-    uint64_t wake = run.sending && run.next_due > before && run.next_due < until ? run.next_due : until;
+    uint64_t wake = run.sending && run.next_due < until ? run.next_due : until;
     uint64_t wait = wake > before && !run.flush_count ? wake - before : 0;
     struct timespec timeout = {(time_t)(wait / 1000000), (long)(wait % 1000000) * 1000};
     int n = epoll_pwait2(run.epoll, events, EVENTS, &timeout, NULL);

@@ -116,7 +116,7 @@ static void flush_wanted(void) {
 
 void senders_due(uint64_t now) {
     run.now = now;
-    run.next_due = run.end;
+    run.next_due = UINT64_MAX; /* nothing more to come */
     for (uint32_t i = 0; i < run.opt.group_count; i++) {
         struct group *g = &run.groups[i];
         for (; g->next < g->total && due_at(g, g->next) <= now; g->next++) {
