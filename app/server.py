@@ -23,7 +23,7 @@ from sanic import Sanic
 from app import api, log
 from app.auth import Guests
 from app.backplane import keys
-from app.backplane.activity import Activity
+from app.backplane.activity import RedisActivity
 from app.backplane.link import Address
 from app.backplane.personal import RedisPersonal
 from app.backplane.pipeline import Pipeline
@@ -101,7 +101,7 @@ class Worker:
         patience = Patience(settings.presence_limit, settings.presence_grace_seconds, settings.presence_lease_seconds)
         self.presence = Presence(self.hub, RedisRosters(self.pipeline), self.counters, loop.time, patience)
         self.relay.on_people = self.presence.hear
-        activity = Activity(self.pipeline, settings.history_seconds)
+        activity = RedisActivity(self.pipeline, settings.history_seconds)
         self.directory = Directory(activity, self.presence, self.broker.touched, loop.time)
         self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
         self.people = People(self.subscriber)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from hashlib import sha1
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import hiredis
 
@@ -36,8 +36,18 @@ class About(NamedTuple):
     members: int
 
 
-class Activity:
-    """The rooms of all workers by last activity. Rooms idle for `kept_seconds` fall out."""
+class Activity(Protocol):
+    """The rooms of all workers by last activity."""
+
+    def write(self, touched: dict[str, int]) -> dict[str, int]:
+        """Note rooms and the times of their last events; gives back what could not be noted now."""
+
+    async def newest(self, limit: int, workers: Iterable[str]) -> list[About]:
+        """The rooms with the newest activity; people are those on these workers. Raises Unavailable, NotConfirmed."""
+
+
+class RedisActivity:
+    """See Activity. Rooms idle for `kept_seconds` fall out, and the oldest beyond ROOMS_MAX."""
 
     def __init__(self, pipeline: Pipeline, kept_seconds: int) -> None:
         self._pipeline = pipeline
@@ -47,7 +57,7 @@ class Activity:
         self._until_trim = 0
 
     def write(self, touched: dict[str, int]) -> dict[str, int]:
-        """Note rooms and the times of their last events; gives back what could not be noted now."""
+        """See Activity."""
         rooms = [(ts, room) for room, ts in touched.items() if not room.startswith(DIRECT)]
         if not rooms:
             return {}
@@ -66,7 +76,7 @@ class Activity:
         return {}
 
     async def newest(self, limit: int, workers: Iterable[str]) -> list[About]:
-        """The rooms with the newest activity; people are those on these workers. Raises Unavailable, NotConfirmed."""
+        """See Activity."""
         try:
             flat = await self._pipeline.call("ZREVRANGE", keys.ROOMS, 0, limit - 1, "WITHSCORES")
             times = {flat[i].decode(): int(float(flat[i + 1])) for i in range(0, len(flat), 2)}

@@ -141,7 +141,9 @@ class Room:
 
     def _presence(self, push: Message) -> None:
         self.members = push.get("members", self.members)
-        if "joined" not in push and "left" not in push:
+        if "presence" in push:
+            self.people = _names(push["presence"])  # all there are, whatever was known
+        elif "joined" not in push and "left" not in push:
             self.people = {}  # too many to be named
             return
         for user in push.get("left", ()):

@@ -7,15 +7,18 @@ from contextlib import AsyncExitStack
 from typing import Protocol
 
 from app.backplane import keys
+from app.backplane.activity import Activity, RedisActivity
 from app.backplane.broker import Broker
 from app.backplane.link import Address
 from app.backplane.personal import Notice, Personal, RedisPersonal, read_notice
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
+from app.backplane.rosters import RedisRosters, Store
 from app.events import expand
 from tests.contract.engines import witness
 from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.personal import MemoryPersonal
+from tests.fakes.rosters import MemoryActivity, MemoryRosters
 from tests.fakes.sent import running
 from tests.support import until_async
 
@@ -36,6 +39,12 @@ class Stage(Protocol):
 
     async def lose_meta(self, room: str) -> None:
         """The room's position vanishes, its events and dedupe records stay behind."""
+
+    async def rosters(self) -> Store:
+        """The people of rooms, as of another worker."""
+
+    async def activity(self) -> Activity:
+        """The rooms by last activity, as of another worker."""
 
     async def personal(self) -> Personal:
         """What is kept of persons, as of another worker."""
@@ -72,6 +81,12 @@ class MemoryStage:
         self._store.person_listeners.append(lambda channel, data: _note(heard, handle, data))
         return heard
 
+    async def rosters(self) -> MemoryRosters:
+        return MemoryRosters(self._store)
+
+    async def activity(self) -> MemoryActivity:
+        return MemoryActivity(self._store)
+
 
 class RedisStage:
     """The real broker on a real engine."""
@@ -93,6 +108,12 @@ class RedisStage:
     async def healthy(self) -> None:
         """Wait until all brokers are connected."""
         await until_async(lambda: all(one.up for one in self._pipelines), "all pipelines are connected")
+
+    async def rosters(self) -> RedisRosters:
+        return RedisRosters(await self.pipeline())
+
+    async def activity(self) -> RedisActivity:
+        return RedisActivity(await self.pipeline(), 30 * DAYS)
 
     async def broker(self, kept_events: int = 10_000, kept_seconds: int = 30 * DAYS) -> RedisBroker:
         return RedisBroker(await self.pipeline(), kept_events, kept_seconds)

@@ -74,8 +74,12 @@ export class RoomView {
   }
 
   /** Who came and went; only their number where they are many. `user` is the viewer, who knows. */
-  presence({ members, joined = [], left = [] }, user) {
+  presence({ members, joined = [], left = [], presence }, user) {
     this.members.value = members;
+    if (presence) {
+      this.people.value = new Map(presence.map(({ user: one, name }) => [one, name])); // all there are, whatever was known
+      return;
+    }
     const { value: before } = this.people;
     if (!before) return;
     const gone = left.filter((one) => before.has(one)).map((one) => ({ user: one, name: before.get(one) }));

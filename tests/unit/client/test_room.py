@@ -81,6 +81,8 @@ def test_presence_names_who_is_there() -> None:
     room = entered(event(1), members=2, presence=[ada, bob])
     room.note({"type": "presence", "room": "r", "joined": [eve], "left": ["u2"], "members": 2})
     assert (room.members, room.people) == (2, {"u1": "Ada", "u3": "Eve"})
+    room.note({"type": "presence", "room": "r", "presence": [bob], "members": 1})
+    assert (room.members, room.people) == (1, {"u2": "Bob"})
 
 
 def test_where_many_are_there_they_are_counted_only() -> None:
