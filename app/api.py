@@ -21,6 +21,7 @@ from app.errors import BadRequest, ParleyError
 from app.feed import FeedClient
 from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, exposition
+from app.protocol import asyncapi
 from app.protocol.messages import encode
 from app.protocol.names import room_name
 
@@ -125,6 +126,10 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
         }
         return _json(body)
 
+    async def described(_request: Request) -> HTTPResponse:
+        headers = {**SECURITY, "cache-control": "no-cache", "access-control-allow-origin": "*"}
+        return HTTPResponse(asyncapi.document(), headers=headers, content_type="application/json")
+
     async def seen(request: Request) -> HTTPResponse:
         # What the proxies before this server made of the request: `parley doctor --url` compares it with what it sent.
         names = {"host": "host", "forwarded_for": "x-forwarded-for", "forwarded_proto": "x-forwarded-proto"}
@@ -137,6 +142,7 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
     app.add_route(livez, "/livez", methods=READ, name="livez")
     app.add_route(readyz, "/readyz", methods=READ, name="readyz")
     app.add_route(health, "/health", methods=READ, name="health")
+    app.add_route(described, "/asyncapi.json", methods=READ, name="asyncapi")
     app.add_route(seen, "/seen", methods=READ, name="seen")
     app.add_route(metrics, "/metrics", methods=READ, name="metrics")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from app.config import PREFIX, Settings, flag
 from app.metrics import BOUNDS, DECLARED, REPLICA, Kind
+from app.protocol import shapes
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Written by `make docs` from {source}. Change it there. -->"
@@ -78,7 +80,37 @@ times are cut.
 """
 
 
-PAGES = {"configuration.md": configuration, "metrics.md": metrics}
+def protocol() -> str:
+    """docs/protocol.md, with the tables of all messages between its marks."""
+    before, begin, rest = (DOCS / "protocol.md").read_text().partition("<!-- messages:begin -->\n")
+    _, end, after = rest.partition("<!-- messages:end -->\n")
+    client = [(*_described(type_), _replies(shapes.tag(type_))) for type_ in shapes.CLIENT]
+    server = [(*_described(type_), _summary(type_)) for type_ in shapes.SERVER]
+    tables = f"""\
+Written by `make docs` from `app/protocol/`; `/asyncapi.json` has the same for programs. A field with `?` may be
+missing. Any request but those answered by nothing may be answered by `error` instead.
+
+{_table(("client", "fields", "answered by"), client)}
+
+{_table(("server", "fields", "meaning"), server)}
+"""
+    return f"{before}{begin}{tables}{end}{after}"
+
+
+def _described(type_: Any) -> tuple[str, str]:
+    named = [f"`{name}`" if required else f"`{name}`?" for name, required, _ in shapes.fields(type_)]
+    return f"`{shapes.tag(type_)}`", ", ".join(named)
+
+
+def _replies(request: str) -> str:
+    return ", ".join(f"`{reply}`" for reply in shapes.REPLIES[request]) or "nothing"
+
+
+def _summary(type_: Any) -> str:
+    return " ".join((type_.__doc__ or "").split())
+
+
+PAGES = {"configuration.md": configuration, "metrics.md": metrics, "protocol.md": protocol}
 
 
 def _number(value: float) -> str:

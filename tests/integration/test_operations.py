@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import operator
 import os
 import signal
 from collections.abc import Callable
 
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.metrics import DECLARED, REPLICA
+from app.protocol import asyncapi, shapes
 from tests.support import Peer, Server, until_async
 
 
@@ -52,6 +57,40 @@ async def test_a_conversation_shows_in_the_metrics(server: Callable[..., Server]
     for private in (room, "Ada", "Bob", "hello", peers[0].welcome["user"], peers[0].welcome["conn"]):
         assert private not in text
     for peer in (*peers, late):
+        await peer.close()
+
+
+async def test_the_served_description_fits_what_the_server_says(shared_server: Server, room: str) -> None:
+    """/asyncapi.json is the document made from the types, and a conversation consists of nothing else."""
+    status, body = shared_server.get("/asyncapi.json")
+    assert (status, body) == (200, asyncapi.document())
+    ada, bob = await Peer.open(shared_server.ws, "Ada"), await Peer.open(shared_server.ws, "Bob")
+    heard = [ada.welcome, bob.welcome]
+    heard += [await peer.ask("join", room=room) for peer in (ada, bob)]
+    asked = [
+        ("send", {"cid": "c1", "text": "hello"}),
+        ("send", {"cid": "c2", "text": "@Bob look"}),
+        ("edit", {"cid": "c3", "seq": 1, "text": "hello!"}),
+        ("react", {"cid": "c4", "seq": 1, "emoji": "👍", "on": True}),
+        ("topic", {"cid": "c5", "topic": "Tests"}),
+        ("delete", {"cid": "c6", "seq": 2}),
+        ("edit", {"cid": "c7", "seq": 99, "text": "nothing there"}),
+        ("read", {"seq": 1}),
+        ("history", {"limit": 10}),
+        ("leave", {}),
+    ]
+    heard += [await ada.ask(type_, room=room, **more) for type_, more in asked]
+    heard.append(await ada.ask("direct", user=bob.welcome["user"]))
+    heard += [await ada.ask("rooms"), await ada.ask("ping"), await ada.ask("nonsense")]
+    heard.append(await ada.ask("join", room=room))
+    heard += [await bob.push(type_) for type_ in ("message", "edited", "reacted", "topic", "deleted")]
+    heard += ada.pushes + bob.pushes
+    server = functools.reduce(operator.or_, shapes.SERVER)
+    for message in heard:
+        read = msgspec.convert(message, type=server)
+        assert json.loads(msgspec.json.encode(read)).keys() >= message.keys(), message
+    assert {"welcome", "joined", "ack", "history", "rooms", "direct", "error"} <= {one["type"] for one in heard}
+    for peer in (ada, bob):
         await peer.close()
 
 
