@@ -16,6 +16,8 @@ Message = dict[str, Any]
 
 REMEMBERED = 512
 """Mids of the last events, to tell after a gap what was seen already: more than a page of history has."""
+TYPING_SECONDS = 10.0
+"""Who typed is forgotten after so long without word of it: the push that ends it may have been dropped."""
 PEOPLE_MAX = 1000
 """Beyond so many the people of a room are counted but not named, whatever the server sends."""
 
@@ -46,7 +48,7 @@ class Room:
         topic: empty if it has none.
         members: how many people are there; None if the server has not said.
         people: their names by user; empty where there are too many to name.
-        typing: names by user of those who type now, this client's own user among them.
+        typing: names by user of those who typed when it was last said; `typists` knows who still does.
         read: up to which seq this client's user has read; 0 without a mark.
     """
 
@@ -59,6 +61,7 @@ class Room:
         self.members: int | None = None
         self.people: dict[str, str] = {}
         self.typing: dict[str, str] = {}
+        self.typing_at = float("-inf")
         self.read = 0
         self._mids: dict[str, None] = {}
 
@@ -129,13 +132,17 @@ class Room:
         self.joined = False
         self.typing = {}
 
-    def note(self, push: Message) -> None:
-        """Take a push that is no event: `presence`, `typing` or `read`."""
+    def typists(self, now: float) -> dict[str, str]:
+        """Names by user of those who type, this client's own user among them. `now` is the clock of `note`."""
+        return self.typing if now - self.typing_at < TYPING_SECONDS else {}
+
+    def note(self, push: Message, now: float = 0.0) -> None:
+        """Take a push that is no event, `presence`, `typing` or `read`, which came at `now` seconds."""
         match push["type"]:
             case "presence":
                 self._presence(push)
             case "typing":
-                self.typing = _names(push.get("users", ()))
+                self.typing, self.typing_at = _names(push.get("users", ())), now
             case "read":
                 self.read = max(self.read, push["seq"])
 

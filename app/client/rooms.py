@@ -109,7 +109,7 @@ class Rooms:
         """Take what is said of a room besides its events."""
         joined = self.by_name.get(push.get("room", ""))
         if joined is not None:
-            joined.room.note(push)
+            joined.room.note(push, asyncio.get_running_loop().time())
 
     def _hand_on(self, room: Room, events: list[Message], gap: Gap | None) -> None:
         if gap is not None:

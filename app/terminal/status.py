@@ -24,7 +24,7 @@ def status(client: Client, room: Room | None, label: str, now: float) -> list[st
         if client.latency_ms is not None:
             parts.append(f"{client.latency_ms:.0f} ms" if client.latency_ms >= 1 else "under 1 ms")
     if room is not None:
-        parts += _typing(room, client.user) or ([inline(room.topic)] if room.topic else [])
+        parts += _typing(room, client.user, now) or ([inline(room.topic)] if room.topic else [])
     return parts
 
 
@@ -35,8 +35,8 @@ def _connection(client: Client, now: float) -> str:
     return "reconnecting" if client.state in ("waiting", "connecting") else client.state
 
 
-def _typing(room: Room, me: str) -> list[str]:
-    names = [inline(name, 40) for user, name in room.typing.items() if user != me]
+def _typing(room: Room, me: str, now: float) -> list[str]:
+    names = [inline(name, 40) for user, name in room.typists(now).items() if user != me]
     if not names:
         return []
     who = ", ".join(names) if len(names) <= NAMES_MAX else f"{len(names)} people"

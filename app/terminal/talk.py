@@ -11,7 +11,7 @@ from app.client.link import Message
 from app.client.room import Room
 from app.client.timeline import Row
 from app.errors import BadRequest
-from app.protocol.names import room_name
+from app.protocol.names import direct_handles, room_name
 from app.terminal import lists
 from app.terminal.orders import Order, Words, Wrong, addressees, understand
 from app.terminal.plain import say
@@ -62,9 +62,7 @@ class Talk:
             case "welcome":
                 self._transcript.user = detail["user"]
             case "mentioned":
-                where = inline(detail["room"], 64)
-                who = inline(detail["name"], 40)
-                self.screen.show([note(f"{who} mentioned you in #{where}: /join {where}", "mention")])
+                self._mentioned(detail)
             case "direct":
                 self._addressed(detail)
             case "state":
@@ -86,15 +84,30 @@ class Talk:
             lines.append(note(f"the topic is: {inline(joined['topic'])}"))
         self.screen.show(lines)
 
+    def _mentioned(self, push: Message) -> None:
+        if direct_handles(push["room"]) is not None:
+            self._addressed({"room": push["room"], "with": {"user": push["user"], "name": push["name"]}})
+            return
+        who, where = inline(push["name"], 40), inline(push["room"], 64)
+        self.screen.show([note(f"{who} mentioned you in #{where}: /join {where}", "mention")])
+
     def _addressed(self, push: Message) -> None:
         """Somebody writes to this user alone: listen there, too."""
-        room, person = push["room"], push["with"]
-        if room in self._with or len(self._with) >= DIRECT_MAX:
+        rooms, room = self._there().rooms, push["room"]
+        if room in rooms or sum(own in rooms for own in self._with) >= DIRECT_MAX:
             return
-        self._with[room] = person["name"]
-        name = inline(person["name"], 40)
+        self._with[room] = push["with"]["name"]
+        name = inline(push["with"]["name"], 40)
         self.screen.show([note(f"{name} writes to you alone; /join @{name} to answer", "mention")])
         self._start(self._enter(room, limit=DIRECT_PAGE))
+
+    async def _greet(self) -> None:
+        """Learn which direct rooms there are from before, and tell of what is unread there."""
+        for own in (await self._there().list()).get("direct", ()):
+            self._with[own["room"]] = own["with"]["name"]
+            if own.get("unread"):
+                name = inline(own["with"]["name"], 40)
+                self.screen.show([note(f"{own['unread']} unread from {name}: /join @{name}", "mention")])
 
     def _state(self, state: str) -> None:
         if state == "online":
@@ -202,8 +215,7 @@ class Talk:
             if len(called) != 1:
                 self._say(f"write to {inline(name[1:], 40)} first: /msg NAME TEXT")
                 return
-            self._face(called[0])
-            return
+            name = called[0]
         try:
             name = room_name(name.removeprefix("#"))
         except BadRequest as error:
@@ -310,6 +322,7 @@ class Talk:
         helpers = [asyncio.create_task(self._tick(), name="tick"), asyncio.create_task(stop.wait(), name="stop")]
         helpers[1].add_done_callback(lambda _: self.screen.end())
         try:
+            self._start(self._greet())
             await self.screen.run()
             if client.pending and client.state == "online":
                 await asyncio.wait(self._tasks, timeout=LEAVE_SECONDS)

@@ -9,8 +9,8 @@ import pytest
 
 from app.client import Ack, Client, Refused
 from app.client.timeline import Row
-from tests.fakes.double import FAST
-from tests.support import Server, until_async
+from tests.fakes.double import FAST, Notes
+from tests.support import DEADLINE_SECONDS, Server, until_async
 
 EMOJI = ("\N{THUMBS UP SIGN}", "\N{HEAVY BLACK HEART}")
 Seen = dict[int, tuple[str, str, bool, int, dict[str, set[str]]]]
@@ -114,3 +114,43 @@ async def test_people_come_and_go(shared_server: Server, room: str):
             await bob.leave(room)
             await until_async(lambda: ada.rooms[room].people == {ada.user: "Ada"}, "one is left")
             assert ada.rooms[room].members == 1
+
+
+async def test_a_mark_is_known_to_all_of_a_user(shared_server: Server, room: str):
+    """On another connection at once, and to one that joins later; it moves forward only."""
+    async with Client(shared_server.ws, name="Ada") as ada:
+        async with Client(shared_server.ws, name="Ada", guest=ada.guest) as tab:
+            assert tab.user == ada.user
+            await ada.join(room)
+            await tab.join(room)
+            for number in range(3):
+                await ada.send(room, f"text {number}")
+            assert await ada.read(room, 2) == 2
+            await until_async(lambda: tab.rooms[room].read == 2, "the other tab knows")
+            assert await ada.read(room, 1) == 2
+        async with Client(shared_server.ws, name="Ada", guest=ada.guest) as later:
+            await later.join(room)
+            assert later.rooms[room].read == 2
+            found: list[tuple[str, int, int]] = []
+            async with asyncio.timeout(DEADLINE_SECONDS):  # the list follows within a moment
+                while (room, 3, 1) not in found:
+                    rooms = (await later.list(limit=200))["rooms"]
+                    found = [(entry["room"], entry["seq"], entry["members"]) for entry in rooms]
+
+
+async def test_two_people_have_a_room_of_their_own(shared_server: Server, room: str):
+    """The other learns of it with the first message; nobody else may join it."""
+    notes = Notes()
+    url = shared_server.ws
+    async with Client(url, name="Ada") as ada, Client(url, name="Bob", on=notes) as bob, Client(url, name="Eve") as eve:
+        own = (await ada.direct(bob.user))["room"]
+        await ada.join(own)
+        await ada.send(own, "between us")
+        await until_async(lambda: notes.of("direct"), "the push")
+        assert notes.of("direct")[0]["with"] == {"user": ada.user, "name": "Ada"}
+        joined = await bob.join(notes.of("direct")[0]["room"])
+        assert [message["text"] for message in joined["messages"]] == ["between us"]
+        with pytest.raises(Refused) as refused:
+            await eve.join(own)
+        assert refused.value.code == "forbidden"
+        assert own not in eve.rooms

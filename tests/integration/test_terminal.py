@@ -163,6 +163,38 @@ async def test_an_edit_waits_for_the_message_it_means(double: Double, terminal: 
     assert [(edit["seq"], edit["text"]) for edit in double.requests("edit")] == [(2, "right")]
 
 
+def test_two_terminals_of_two_people(shared_server: Server, room: str, terminal: Open, tmp_path: Path):
+    """They write to each other alone, from whatever worker; the list of rooms has it for them, by name."""
+    (tmp_path / "bob").mkdir()
+    ada = ready(terminal(room, "--url", shared_server.url, "--name", "Ada"))
+    bob = ready(terminal(room, "--url", shared_server.url, "--name", "Bob", XDG_DATA_HOME=str(tmp_path / "bob")))
+    until(lambda: "2 people" in ada.status and "2 people" in bob.status, "both see both")
+    ada.type("some words")
+    until(lambda: "Ada is typing" in bob.status, "typing is seen")
+    assert "typing" not in ada.status
+    ada.type("\x15")
+    ada.enter("/msg bob between us")
+    ada.sees("[@Bob] Ada: between us")
+    bob.sees("Ada writes to you alone; /join @Ada to answer")
+    bob.sees("[@Ada] Ada: between us")
+    bob.enter("/join @ada")
+    bob.sees("you are in @Ada now")
+    bob.enter("indeed")
+    ada.sees("[@Bob] Bob: indeed")
+    ada.enter("in the open")
+    bob.sees(f"[#{room}] Ada: in the open")
+    until(lambda: ada.enter("/rooms") or any(f"#{room}  2 here" in row for row in ada.rows), "the room is listed")
+    ada.enter("/quit")
+    assert ada.ended() == 0
+    bob.enter("while you were away")
+    bob.sees("Bob: while you were away")
+    again = ready(terminal(room, "--url", shared_server.url))
+    bob.enter("welcome back")
+    again.sees("Bob writes to you alone")
+    again.sees("[@Bob] Bob: while you were away")
+    again.sees("[@Bob] Bob: welcome back")
+
+
 async def test_older_messages_come_when_asked_for(shared_server: Server, room: str, terminal: Open):
     """Page after page, until there are none."""
     async with Client(shared_server.ws, name="Bob") as bob:
@@ -290,6 +322,23 @@ async def test_waiting_is_counted_down(double: Double, terminal: Open):
     await until_async(lambda: re.search(r"reconnecting in \d s", ada.status), "the countdown")
 
 
+async def test_a_mention_elsewhere_is_told(shared_server: Server, room: str, terminal: Open):
+    """Once the room was left; in it, the message itself stands out."""
+    ada = terminal(room, "--url", shared_server.url, "--name", "Ada")
+    async with Client(shared_server.ws, name="Bob") as bob:
+        await asyncio.to_thread(ready, ada)
+        await bob.join(room)
+        await until_async(lambda: "Ada" in bob.rooms[room].people.values(), "Bob sees Ada")
+        await bob.send(room, "look, @Ada")
+        await asyncio.to_thread(ada.sees, "Bob: look, @Ada")
+        assert re.search(rb"\x1b\[[\d;]*1m(?:\x1b\[[\d;]*m)*look, @Ada", ada.raw)
+        ada.enter(f"/join {room}-2")
+        await asyncio.to_thread(ada.sees, "nobody has said anything")
+        await asyncio.to_thread(ada.enter, "/join " + room)
+        ada.enter("/leave")
+        await asyncio.to_thread(ada.sees, f"you are in #{room}-2 now")
+
+
 async def test_others_who_are_here_and_type(double: Double, terminal: Open):
     """In the status line and by /who."""
     joined = {"type": "joined", "room": "r", **double.position, "recovered": False, "messages": []}
@@ -340,8 +389,24 @@ async def test_writing_to_one_person(double: Double, terminal: Open):
     await double.push(type="direct", room="d2", **{"with": {"user": "u3", "name": "Eve"}})
     await asyncio.to_thread(ada.sees, "Eve writes to you alone")
     await until_async(lambda: double.requests("join")[-1]["room"] == "d2", "the other room is joined")
+    direct = "dm:jUvR1nX8yl02PmqT.q0kQHbBWyqa3VeNf"
+    await double.push(type="mentioned", room=direct, seq=7, user="u4", name="Ned")
+    await asyncio.to_thread(ada.sees, "Ned writes to you alone")
+    await until_async(lambda: double.requests("join")[-1]["room"] == direct, "his room is joined")
     await double.push(type="mentioned", room="tea", seq=4, user="u2", name="Bob")
     await asyncio.to_thread(ada.sees, "Bob mentioned you in #tea: /join tea")
+
+
+async def test_what_is_unread_from_before(double: Double, terminal: Open):
+    """In rooms of two; they can be turned to by name."""
+    own = {"room": "d1", "with": {"user": "u2", "name": "Bob"}, "unread": 3}
+    double.answer["rooms"] = lambda _: {"type": "rooms", "rooms": [], "direct": [own]}
+    ada = terminal("r", "--url", double.url, "--name", "Ada")
+    await asyncio.to_thread(ready, ada)
+    await asyncio.to_thread(ada.sees, "3 unread from Bob: /join @Bob")
+    ada.enter("/join @Bob")
+    await until_async(lambda: double.requests("join")[-1]["room"] == "d1", "the room is joined")
+    await until_async(lambda: "@Bob" in ada.status, "the status line names Bob")
 
 
 def test_no_server(terminal: Open):

@@ -108,6 +108,14 @@ def test_who_sends_leaves_or_is_not_named_any_more_does_not_type() -> None:
     assert (room.typing, room.joined) == ({}, False)
 
 
+def test_who_typed_is_forgotten_in_time() -> None:
+    """The push that ends it may never come."""
+    room = entered(event(1))
+    room.note({"type": "typing", "room": "r", "users": [{"user": "u2", "name": "Bob"}]}, now=100.0)
+    assert room.typists(109.9) == {"u2": "Bob"}
+    assert room.typists(110.0) == {}
+
+
 def test_a_mark_only_moves_forward() -> None:
     """A push that came late does not move it back."""
     room = entered(event(1), read=5)

@@ -38,7 +38,7 @@ def test_others_who_type_come_before_the_topic() -> None:
     """The user's own typing is not told; many are counted."""
     client, room = present(latency_ms=None)
     room.topic = "Tea\nand cake"
-    room.typing = {"u1": "Me"}
+    room.typing, room.typing_at = {"u1": "Me"}, 0.0
     assert status(client, room, "#tea", 0.0)[-1] == "Tea and cake"
     room.typing |= {"u2": "Bob"}
     assert status(client, room, "#tea", 0.0)[-1] == "Bob is typing"
