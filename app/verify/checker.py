@@ -7,9 +7,11 @@ Rules, each with the promise of the protocol it holds the server to:
     resume      (3) recovered:true brings exactly what came after; a position that is in the log is recovered
     lost        (4) an acknowledged event is in the log, and everybody who was there or came back has it
     twice       (5) one cid is one event; nobody is handed an event twice
-    phantom     nobody is given what nobody sent; text, user and room are as sent
+    phantom     nobody is given what nobody sent; text, user, room and what is amended are as sent
     ack         an ack names the seq and mid that the event has; every ack of a cid names the same
     own-order   a sender's acknowledged events of a room are in the order in which it sent them
+    fold        every message in the log reads as the edits, deletions and reactions after it say, texts that hold no
+                longer are gone, and each client that folds the events it was given has the same messages
     log         the log at the end is whole, ends at the room's position, and holds what was seen
     back        after every fault everybody was served again
 """
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from app.events import Position
+from app.verify.fold import compare, misfolded
 from app.verify.history import Acked, ClientHistory, Event, Failed, History, RoomLog, Sent
 from app.verify.view import View, follow
 
@@ -52,6 +55,10 @@ class Send:
     text: str
     number: int
     ordered: bool
+    what: str = "message"
+    of: int = 0
+    emoji: str = ""
+    on: bool = False
     acks: list[Acked] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
 
@@ -71,6 +78,8 @@ class Verdict:
     repeats: int = 0
     resumed: int = 0
     gaps_told: int = 0
+    amended: int = 0
+    folded: int = 0
 
 
 def judge(history: History) -> Verdict:
@@ -93,7 +102,10 @@ def judge(history: History) -> Verdict:
     verdict.violations += _acks_are_true(history, sends)
     verdict.violations += _own_order(sends)
     verdict.violations += _back_after_faults(history)
+    for log in history.logs.values():
+        verdict.violations += _log_is_folded(log, sends)
     for view in views:
+        verdict.violations += _folded_alike(view, history.logs.get(view.room), verdict)
         verdict.violations += _all_there(view, history.logs.get(view.room))
         verdict.violations += _resumed_where_possible(view, history.logs.get(view.room))
     _count(sends, verdict)
@@ -127,12 +139,15 @@ def _note_sent(sends: dict[str, Send], client: ClientHistory, number: int, recor
         verdict.resent += 1
         return
     sends[record.cid] = Send(client.name, client.user, record.room, record.cid, record.text, number, client.ordered)
+    send = sends[record.cid]
+    send.what, send.of, send.emoji, send.on = record.what, record.of, record.emoji, record.on
 
 
 def _count(sends: dict[str, Send], verdict: Verdict) -> None:
     for send in sends.values():
         verdict.sends += 1
         verdict.acked += bool(send.acks)
+        verdict.amended += bool(send.acks) and send.what != "message"
         verdict.duplicates += any(ack.dup for ack in send.acks)
         if not send.acks and send.failures:
             verdict.unknown += send.failures[0].unknown
@@ -148,7 +163,7 @@ def _one_order(history: History, views: list[View]) -> list[Violation]:
     mids: dict[tuple[str, str], tuple[str, int]] = {}
     for room, client, epoch, event in _observations(history, views):
         first, by = places.setdefault((room, epoch, event.seq), (event, client))
-        if first != event:
+        if first.identity != event.identity:
             what = f"seq {event.seq} of epoch {epoch} is {_show(event)}, but for {by} it is {_show(first)}"
             found.append(Violation("order", room, client, what))
         place = mids.setdefault((room, event.mid), (epoch, event.seq))
@@ -170,7 +185,8 @@ def _observations(history: History, views: list[View]) -> list[tuple[str, str, s
 
 
 def _show(event: Event) -> str:
-    return f"{event.mid} {event.text!r} by {event.user} (cid {event.cid})"
+    what = f"{event.kind} of {event.of} {event.emoji}" if event.of else repr(event.text)
+    return f"{event.mid} {what} by {event.user} (cid {event.cid})"
 
 
 # Nothing invented, nothing twice
@@ -178,14 +194,49 @@ def _show(event: Event) -> str:
 
 def _nothing_invented(history: History, views: list[View], sends: dict[str, Send]) -> list[Violation]:
     found: list[Violation] = []
+    edits: dict[tuple[str, int, str], set[str]] = {}
+    deletions: set[tuple[str, int, str]] = set()
+    for send in sends.values():
+        if send.what == "edited":
+            edits.setdefault((send.room, send.of, send.user), set()).add(send.text)
+        elif send.what == "deleted":
+            deletions.add((send.room, send.of, send.user))
     for room, client, _, event in _observations(history, views):
-        send = sends.get(event.cid)
-        if send is None:
+        sent = sends.get(event.cid)
+        if sent is None:
             found.append(Violation("phantom", room, client, f"{_show(event)} at {event.seq} was sent by nobody"))
-        elif (send.room, send.user, send.text) != (room, event.user, event.text):
-            what = f"{_show(event)} at {event.seq}, but {send.client} sent {send.text!r} as {send.user} to {send.room}"
+            continue
+        texts = {sent.text}
+        if event.kind == "superseded":
+            texts = {""}
+        elif event.kind == "message":
+            place = (room, event.seq, event.user)
+            texts |= edits.get(place, set())
+            if event.deleted:
+                texts = {""} if place in deletions else set()
+        kind = "edited" if event.kind == "superseded" else event.kind
+        asked = (sent.room, sent.user, sent.what, sent.of, sent.emoji, sent.on)
+        if asked != (room, event.user, kind, event.of, event.emoji, event.on) or event.text not in texts:
+            what = f"{_show(event)} at {event.seq}, but {sent.client} sent {sent.text!r} as {sent.user} to {sent.room}"
             found.append(Violation("phantom", room, client, what))
     return found
+
+
+# Folding
+
+
+def _log_is_folded(log: RoomLog, sends: dict[str, Send]) -> list[Violation]:
+    texts = {send.cid: send.text for send in sends.values() if send.what == "message"}
+    return [Violation("fold", log.room, "", what) for what in misfolded(log.events, texts)]
+
+
+def _folded_alike(view: View, log: RoomLog | None, verdict: Verdict) -> list[Violation]:
+    """What a client made of all it was given is what the log has now."""
+    if log is None or view.last != (log.position.epoch, log.position.seq):
+        return []
+    compared, differences = compare(view.fold, log.events)
+    verdict.folded += compared
+    return [Violation("fold", view.room, view.client, what) for what in differences]
 
 
 def _stored_once(history: History, views: list[View]) -> list[Violation]:

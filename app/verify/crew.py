@@ -6,8 +6,10 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from app.client import Ack, Client, ClientError, Closed, Refused, Tuning
 from app.client.link import Message
@@ -30,7 +32,10 @@ from app.verify.history import (
 )
 
 ROOMS_EACH = 2
-RESEND_SHARE = 0.03
+RESEND_SHARE, AMEND_SHARE = 0.03, 0.25
+EDIT_SHARE, DELETE_SHARE, ON_SHARE = 0.35, 0.15, 0.7
+OWN_KEPT, SEEN_KEPT = 30, 50
+EMOJI = ("\N{THUMBS UP SIGN}", "\N{HEAVY BLACK HEART}", "\N{PARTY POPPER}")
 CUT_MEAN_SECONDS = 25.0
 AWAY_SHARE, AWAY_SECONDS, AWAY_GRACE_SECONDS = 0.2, (4.0, 12.0), 3.0
 WIDE = "\N{GRINNING FACE}"
@@ -39,6 +44,18 @@ PAGE = 200
 WAITING_EACH = 50
 TUNING = Tuning(base_seconds=0.25, cap_seconds=2.0, connect_seconds=5.0, reply_seconds=8.0, rows_max=0)
 BURST_TUNING = replace(TUNING, in_flight=32)
+
+
+class Change(NamedTuple):
+    """What a client asks for; see `Sent` for the fields."""
+
+    room: str
+    cid: str
+    text: str
+    what: str = "message"
+    of: int = 0
+    emoji: str = ""
+    on: bool = False
 
 
 class Participant:
@@ -53,7 +70,9 @@ class Participant:
         self.back_at = float("-inf")
         self._clock = clock
         self._node = ""
-        self._sent: list[tuple[str, str, str]] = []
+        self._sent: list[Change] = []
+        self._own: dict[str, list[int]] = {}
+        self._seen: dict[str, deque[int]] = {}
         self._numbers = 0
 
     async def enter(self, rooms: list[str]) -> None:
@@ -66,24 +85,59 @@ class Participant:
 
     async def say(self, room: str, text: str = "") -> Ack | None:
         """Send a new text and note the outcome; the ack if there was one."""
-        self._numbers += 1
-        cid = f"{self.history.name}-{self._numbers}"
-        text = text or f"{cid} {secrets.token_hex(8)}"
-        self._sent.append((room, text, cid))
-        del self._sent[:-20]
-        return await self._send(room, text, cid)
+        cid = self._cid()
+        ack = await self._new(Change(room, cid, text or f"{cid} {secrets.token_hex(8)}"))
+        if ack is not None:
+            own = self._own.setdefault(room, [])
+            own.append(ack.seq)
+            del own[:-OWN_KEPT]
+        return ack
+
+    async def amend(self, room: str) -> Ack | None:
+        """Edit or delete something of one's own, or react to what somebody said not long ago."""
+        cid, own, seen = self._cid(), self._own.get(room), self._seen.get(room)
+        dice = random.random()
+        if own and dice < EDIT_SHARE:
+            return await self._new(Change(room, cid, f"{cid} {secrets.token_hex(8)}", "edited", random.choice(own)))
+        if own and dice < EDIT_SHARE + DELETE_SHARE:
+            return await self._new(Change(room, cid, "", "deleted", own.pop(random.randrange(len(own)))))
+        if seen:
+            on = random.random() < ON_SHARE
+            change = Change(room, cid, "", "reacted", random.choice(seen), random.choice(EMOJI), on)
+            return await self._new(change)
+        return None
 
     async def say_again(self) -> None:
         """Send something of the last minutes once more, with the cid it had: it must not appear twice."""
         if self._sent:
-            room, text, cid = random.choice(self._sent)
-            await self._send(room, text, cid)
+            await self._send(random.choice(self._sent))
 
-    async def _send(self, room: str, text: str, cid: str) -> Ack | None:
+    def _cid(self) -> str:
+        self._numbers += 1
+        return f"{self.history.name}-{self._numbers}"
+
+    async def _new(self, change: Change) -> Ack | None:
+        self._sent.append(change)
+        del self._sent[:-20]
+        return await self._send(change)
+
+    def _carry(self, change: Change) -> Coroutine[Any, Any, Ack]:
+        room, cid, text, what, of, emoji, on = change
+        match what:
+            case "edited":
+                return self.client.edit(room, of, text, cid)
+            case "deleted":
+                return self.client.delete(room, of, cid)
+            case "reacted":
+                return self.client.react(room, of, emoji, on, cid)
+        return self.client.send(room, text, cid)
+
+    async def _send(self, change: Change) -> Ack | None:
         note = self.history.records.append
-        note(Sent(self._clock(), room, cid, short(text)))
+        room, cid = change.room, change.cid
+        note(Sent(self._clock(), *change._replace(text=short(change.text))))
         try:
-            ack = await self.client.send(room, text, cid)
+            ack = await self._carry(change)
         except ClientError as error:
             code = error.code if isinstance(error, Refused) else type(error).__name__
             note(Failed(self._clock(), room, cid, not isinstance(error, Refused | Closed), code))
@@ -97,19 +151,22 @@ class Participant:
             case "event":
                 self.deliveries += 1
                 self.heard_at[detail["room"]] = now
-                note(Seen(now, detail["room"], Event.of(detail)))
+                event = Event.read(detail)
+                note(Seen(now, detail["room"], event))
+                if event.kind == "message":
+                    self._seen.setdefault(detail["room"], deque(maxlen=SEEN_KEPT)).append(event.seq)
             case "joined":
                 since = detail["since"]
-                events = [Event.of(event) for event in detail["messages"]]
+                events = [Event.read(event) for event in detail["messages"]]
                 at = since if since is None else Position(**since)
                 note(Joined(now, detail["room"], at, _position(detail), detail["recovered"], events))
             case "resync":
-                events = [Event.of(event) for event in detail["messages"]]
+                events = [Event.read(event) for event in detail["messages"]]
                 note(Resync(now, detail["room"], _position(detail), detail["lost"], events))
             case "repeat":
-                note(Repeat(now, detail["room"], Event.of(detail)))
+                note(Repeat(now, detail["room"], Event.read(detail)))
             case "hole":
-                note(Hole(now, detail["room"], Event.of(detail)))
+                note(Hole(now, detail["room"], Event.read(detail)))
             case "welcome":
                 self._node = detail["node"]
             case "state":
@@ -183,8 +240,11 @@ class Crew:
                 self._let(self.dice.choice(self.members))
 
     def _let(self, member: Participant) -> None:
-        again = self.dice.random() < RESEND_SHARE
-        work = member.say_again() if again else self._say(member)
+        dice = self.dice.random()
+        if dice < RESEND_SHARE:
+            work = member.say_again()
+        else:
+            work = self._say(member, amending=dice < RESEND_SHARE + AMEND_SHARE)
         task = asyncio.create_task(work, name="say")
         self._sending.add(task)
         task.add_done_callback(self._said)
@@ -194,8 +254,9 @@ class Crew:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.errors.append(f"the tool itself failed: {error!r}")
 
-    async def _say(self, member: Participant) -> None:
-        if await member.say(self.dice.choice(member.rooms)) is not None:
+    async def _say(self, member: Participant, amending: bool) -> None:
+        room = self.dice.choice(member.rooms)
+        if await (member.amend(room) if amending else member.say(room)) is not None:
             self.acked += 1
 
     async def stumble(self) -> None:
@@ -259,7 +320,7 @@ async def _pages(auditor: Client, room: str) -> list[Event]:
                 raise
             await asyncio.sleep(error.retry or 0.2)
             continue
-        events[:0] = [Event.of(message) for message in page["messages"]]
+        events[:0] = [Event.read(message) for message in page["messages"]]
         if not page["more"]:
             return events
         before = events[0].seq

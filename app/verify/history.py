@@ -19,18 +19,47 @@ TEXT_MAX = 120
 
 
 class Event(NamedTuple):
-    """An event of a room's sequence, with a long text replaced by its digest (see `short`)."""
+    """An event of a room's sequence, with a long text replaced by its digest (see `short`).
+
+    `of`, `emoji` and `on` are those of an amendment; `deleted` and `reactions`, pairs of emoji and user, are what was
+    folded into a message.
+    """
 
     seq: int
     mid: str
     user: str
     cid: str
     text: str
+    kind: str = "message"
+    of: int = 0
+    emoji: str = ""
+    on: bool = False
+    deleted: bool = False
+    reactions: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, message: dict[str, Any]) -> Event:
+    def read(cls, message: dict[str, Any]) -> Event:
         """From the wire."""
-        return cls(message["seq"], message["mid"], message["user"], message["cid"], short(message.get("text", "")))
+        given = message.get("reactions", ())
+        return cls(
+            message["seq"],
+            message["mid"],
+            message["user"],
+            message["cid"],
+            short(message.get("text", "")),
+            message["type"],
+            message.get("of", 0),
+            message.get("emoji", ""),
+            message.get("on", False),
+            message.get("deleted", False),
+            tuple((one["emoji"], user) for one in given for user in one["users"]),
+        )
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What is the same for everybody at any time, whatever has been folded meanwhile."""
+        kind = "edited" if self.kind == "superseded" else self.kind
+        return (self.seq, self.mid, self.user, self.cid, kind, self.of, self.emoji, self.on)
 
 
 def short(text: str) -> str:
@@ -84,10 +113,17 @@ class Hole(Base, frozen=True, tag="hole"):
 
 
 class Sent(Base, frozen=True, tag="sent"):
-    """The client was asked to send this. The same cid may be sent again later, with the same text."""
+    """The client was asked to send this. The same cid may be sent again later, with the same content.
+
+    `what` is the kind of event that comes of it.
+    """
 
     cid: str
     text: str
+    what: str = "message"
+    of: int = 0
+    emoji: str = ""
+    on: bool = False
 
 
 class Acked(Base, frozen=True, tag="acked"):

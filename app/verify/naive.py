@@ -90,6 +90,8 @@ class Relay:
                 return {"type": "left", "room": room}
             case "send":
                 return await self._send(who, request)
+            case "edit" | "delete" | "react":
+                return {"type": "error", "code": "bad_request", "temporary": False, "message": "only sends are relayed"}
             case "history":
                 return {"type": "history", "room": room, "messages": list(self._heard[room]), "more": False}
         return {"type": "pong"}

@@ -166,6 +166,8 @@ def markdown(run: Run) -> str:
         f"| sent again on purpose | {verdict.resent} |",
         f"| acknowledged as duplicates | {verdict.duplicates} |",
         f"| events handed on | {verdict.deliveries} |",
+        f"| edits, deletions and reactions among the acknowledged | {verdict.amended} |",
+        f"| messages whose folding was compared | {verdict.folded} |",
         f"| repeats dropped by clients | {verdict.repeats} |",
         f"| joins that recovered | {verdict.resumed} |",
         f"| gaps told (`recovered:false`, `resync`) | {verdict.gaps_told} |",

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from app.events import Position
+from app.verify.fold import Fold
 from app.verify.history import ClientHistory, Event, Hole, Joined, Record, Repeat, Resync, Seen
 
 
@@ -30,6 +31,7 @@ class View:
         handed: epoch and event, in the order handed on to the user of the client.
         shown: epoch and event of whatever the server sent, pages included.
         gaps: told by the server.
+        fold: what was handed on since the last gap, folded: the messages as this client has them now.
         faults: rule and evidence.
     """
 
@@ -41,6 +43,7 @@ class View:
         self.shown: list[tuple[str, Event]] = []
         self.gaps: list[Gap] = []
         self.faults: list[tuple[str, str]] = []
+        self.fold = Fold()
         self.repeats = 0
         self.resumed = 0
         self._epoch = ""
@@ -75,6 +78,11 @@ class View:
             case _:
                 pass
 
+    @property
+    def last(self) -> tuple[str, int]:
+        """Epoch and seq of where this client is."""
+        return self._epoch, self._cursor
+
     def end(self) -> None:
         """After the last record."""
         self._all_handed_on()
@@ -85,6 +93,7 @@ class View:
     def _hand(self, event: Event) -> None:
         self.handed.append((self._epoch, event))
         self._handed_mids.add(event.mid)
+        self.fold.take(event)
         self._last = event
         self._cursor = event.seq
 
@@ -131,6 +140,7 @@ class View:
     def _told(self, since: Position, position: Position, page: list[Event], how: str, at: float) -> None:
         fresh = [event for event in page if event.mid not in self._handed_mids]
         upto = (fresh[0].seq if fresh else position.seq + 1) - 1
+        self.fold = Fold()
         self.gaps.append(Gap(since, position, upto, how, at))
         self._enter(position)
         self._cursor = upto

@@ -33,6 +33,8 @@ def test_every_promise_is_kept_under_every_fault(tmp_path: Path):
     assert verdict.acked >= 2500
     assert verdict.resumed > 24
     assert verdict.duplicates > 10
+    assert verdict.amended > 200
+    assert verdict.folded > 2500
     report = (tmp_path / "report.md").read_text()
     assert all(f"| {name} | yes" in report for name in FAULTS)
 

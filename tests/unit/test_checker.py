@@ -57,6 +57,8 @@ class World:
             for room in ROOMS:
                 if (client.name, room) not in self.there:
                     self.join(client, room)
+        for room in ROOMS:
+            self.every_kind(self.clients[0], room)
 
     def position(self, room: str, seq: int | None = None) -> Position:
         events = self.logs[room]
@@ -83,6 +85,8 @@ class World:
                 self.there.discard(key)
             case 1 | 2 if key not in self.there:
                 self.join(client, room)
+            case 3 | 4 if key in self.there and self.logs[room]:
+                self.amend(client, room, f"{client.name}-{number}")
             case _ if key in self.there:
                 self.send(client, room, f"{client.name}-{number}", self.dice.random())
 
@@ -92,13 +96,8 @@ class World:
         if fate < 0.05:  # refused, or lost on the way
             client.records.append(Failed(self.at, room, cid, fate < 0.03, "unavailable"))
             return
-        seq = len(self.logs[room]) + 1
-        event = Event(seq, f"m{seq}", client.user, cid, text)
-        self.logs[room].append(event)
-        for other in self.clients:
-            if (other.name, room) in self.there:
-                other.records.append(Seen(self.at, room, event))
-                self.has[other.name, room] = seq
+        event = self.store(room, client.user, cid, text)
+        seq = event.seq
         if fate < 0.1:  # stored, but the sender never learns it
             client.records.append(Failed(self.at, room, cid, True, "Unconfirmed"))
             return
@@ -106,6 +105,50 @@ class World:
         if fate > 0.9:  # sent again
             client.records.append(Sent(self.at, room, cid, text))
             client.records.append(Acked(self.at, room, cid, seq, event.mid, True))
+
+    def store(self, room: str, user: str, cid: str, text: str, *more: object) -> Event:
+        seq = len(self.logs[room]) + 1
+        event = Event(seq, f"m{seq}", user, cid, text, *more)
+        self.logs[room].append(event)
+        for other in self.clients:
+            if (other.name, room) in self.there:
+                other.records.append(Seen(self.at, room, event))
+                self.has[other.name, room] = seq
+        return event
+
+    def every_kind(self, client: ClientHistory, room: str) -> None:
+        """A message that is edited twice and reacted to, and one that is deleted."""
+        for number, steps in enumerate((("edited", "edited", "reacted"), ("reacted", "deleted"))):
+            self.send(client, room, f"{room}-last-{number}", 0.5)
+            target = self.logs[room][-1]
+            for step, what in enumerate(steps):
+                self.change(client, room, f"{room}-last-{number}-{step}", self.logs[room][target.seq - 1], what, True)
+
+    def amend(self, client: ClientHistory, room: str, cid: str) -> None:
+        messages = [event for event in self.logs[room] if event.kind == "message" and not event.deleted]
+        if messages:
+            target = self.dice.choice(messages)
+            own = target.user == client.user
+            what = self.dice.choice(["edited", "edited", "deleted", "reacted"]) if own else "reacted"
+            self.change(client, room, cid, target, what, self.dice.random() < 0.7)
+
+    def change(self, client: ClientHistory, room: str, cid: str, target: Event, what: str, on: bool) -> None:
+        log = self.logs[room]
+        text = f"edit {cid}" if what == "edited" else ""
+        emoji, on = ("+", on) if what == "reacted" else ("", False)
+        client.records.append(Sent(self.at, room, cid, text, what, target.seq, emoji, on))
+        if what == "reacted":
+            reactions = tuple(pair for pair in target.reactions if pair != (emoji, client.user))
+            folded = target._replace(reactions=(*reactions, (emoji, client.user)) if on else reactions)
+        else:
+            gone = what == "deleted"
+            folded = target._replace(text=text, deleted=gone, reactions=() if gone else target.reactions)
+            for number, event in enumerate(log):
+                if event.kind == "edited" and event.of == target.seq:
+                    log[number] = event._replace(kind="superseded", text="")
+        log[target.seq - 1] = folded
+        event = self.store(room, client.user, cid, text, what, target.seq, emoji, on)
+        client.records.append(Acked(self.at, room, cid, event.seq, event.mid, False))
 
     def history(self) -> History:
         logs = {room: RoomLog(room, self.position(room), list(events)) for room, events in self.logs.items()}
@@ -369,7 +412,95 @@ def resume_elsewhere(history: History, dice: random.Random) -> set[str]:
     return {"resume"}
 
 
+def _log_event(history: History, dice: random.Random, which: Callable[[Event], object]) -> tuple[list[Event], int]:
+    places = [(log.events, n) for log in history.logs.values() for n, event in enumerate(log.events) if which(event)]
+    return dice.choice(places)
+
+
+def _sent_text(history: History, cid: str) -> str:
+    sends = [record for client in history.clients for record in client.records if isinstance(record, Sent)]
+    return next(record.text for record in sends if record.cid == cid)
+
+
+def keep_the_old_text_in_the_log(history: History, dice: random.Random) -> set[str]:
+    log, last = _log_event(history, dice, lambda event: event.kind == "edited")
+    number = last - (log[last].seq - log[last].of)
+    log[number] = log[number]._replace(text=_sent_text(history, log[number].cid))
+    return {"fold"}
+
+
+def keep_a_superseded_text(history: History, dice: random.Random) -> set[str]:
+    log, number = _log_event(history, dice, lambda event: event.kind == "superseded")
+    log[number] = log[number]._replace(kind="edited", text=_sent_text(history, log[number].cid))
+    return {"fold"}
+
+
+def forget_a_deletion_in_the_log(history: History, dice: random.Random) -> set[str]:
+    log, number = _log_event(history, dice, lambda event: event.deleted)
+    log[number] = log[number]._replace(deleted=False, text=_sent_text(history, log[number].cid))
+    return {"fold"}
+
+
+def delete_what_nobody_deleted(history: History, dice: random.Random) -> set[str]:
+    log, number = _log_event(history, dice, lambda event: event.kind == "message" and not event.deleted)
+    log[number] = log[number]._replace(deleted=True, text="", reactions=())
+    return {"phantom"}
+
+
+def forget_a_reaction_in_the_log(history: History, dice: random.Random) -> set[str]:
+    log, number = _log_event(history, dice, lambda event: event.reactions)
+    log[number] = log[number]._replace(reactions=log[number].reactions[1:])
+    return {"fold"}
+
+
+def invent_a_reaction_in_the_log(history: History, dice: random.Random) -> set[str]:
+    log, number = _log_event(history, dice, lambda event: event.kind == "message" and not event.deleted)
+    log[number] = log[number]._replace(reactions=(*log[number].reactions, ("+", "somebody")))
+    return {"fold"}
+
+
+def amend_another_message(history: History, dice: random.Random) -> set[str]:
+    client, number = _pick(history, dice, Seen, lambda record: record.event.of > 0)
+    event = client.records[number].event
+    _change(client, number, event=event._replace(of=event.of + 1))
+    return {"order", "phantom"}
+
+
+def turn_a_reaction_around(history: History, dice: random.Random) -> set[str]:
+    client, number = _pick(history, dice, Seen, lambda record: record.event.kind == "reacted")
+    event = client.records[number].event
+    _change(client, number, event=event._replace(on=not event.on))
+    return {"order", "phantom"}
+
+
+def show_an_older_text(history: History, dice: random.Random) -> set[str]:
+    """A client is given a message folded as it was before its last edit, and never the edit as it is."""
+    last = {event.cid for log in history.logs.values() for event in log.events if event.kind == "edited"}
+    places = []
+    for one in history.clients:
+        fresh = {
+            (record.room, record.event.seq, record.event.text): record for record in one.records if type(record) is Seen
+        }
+        for n, record in enumerate(one.records):
+            if type(record) is Seen and record.event.cid in last:
+                event = record.event
+                shown = [text for room, seq, text in fresh if (room, seq) == (record.room, event.of)]
+                places += [(one, n)] if shown and shown[0] != event.text else []
+    client, number = dice.choice(places)
+    _change(client, number, event=client.records[number].event._replace(kind="superseded", text=""))
+    return {"fold"}
+
+
 DAMAGES: list[Damage] = [
+    keep_the_old_text_in_the_log,
+    keep_a_superseded_text,
+    forget_a_deletion_in_the_log,
+    delete_what_nobody_deleted,
+    forget_a_reaction_in_the_log,
+    invent_a_reaction_in_the_log,
+    amend_another_message,
+    turn_a_reaction_around,
+    show_an_older_text,
     drop_a_seen_event,
     drop_the_last_seen_event,
     hand_an_event_on_twice,
@@ -416,6 +547,8 @@ def test_a_whole_history_passes(seed: int):
     assert verdict.acked > 50
     assert verdict.resumed > 5
     assert verdict.unknown
+    assert verdict.amended > 5
+    assert verdict.folded > 100
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
