@@ -23,6 +23,7 @@ READY_SECONDS = 60.0
 CALM_SECONDS = 2.0
 SETTLE_SECONDS = 60.0
 CATCH_UP_SECONDS = 30.0
+PRESENT_SECONDS = 30.0
 LOGS_SECONDS = 120.0
 PROGRESS_SECONDS = 5.0
 
@@ -70,12 +71,13 @@ async def carry_out(plan: Plan, stack: Stack, command: str, say: Callable[[str],
                 async with asyncio.timeout(LOGS_SECONDS):
                     history.logs = await read_logs(stack.urls, rooms)
             await _caught_up(crew, history)
+            strangers = await _present(crew)
         finally:
             await crew.leave()
         history.ended = crew.clock()
     history.clients = [member.history for member in crew.members]
     verdict = judge(history)
-    verdict.violations += unanswered
+    verdict.violations += [*unanswered, *strangers]
     problems = [*crew.errors[:3], *_untested(plan, history, verdict.acked)]
     sizes = (plan.clients, plan.rooms, plan.rate)
     return Run(command, stack.description, plan.seed, *sizes, history, verdict, problems, version)
@@ -164,6 +166,30 @@ async def _caught_up(crew: Crew, history: History) -> None:
         if not behind:
             return
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _present(crew: Crew) -> list[Violation]:
+    """Whether everybody, in the end, knows exactly who is there. A server that says nothing of people is not judged."""
+    everybody = [*crew.members, *crew.loud]
+    there: dict[str, set[str]] = {}
+    for one in everybody:
+        for room in one.rooms:
+            there.setdefault(room, set()).add(one.client.user)
+    give_up = time.monotonic() + PRESENT_SECONDS
+    while True:
+        wrong = [
+            (one, room, known)
+            for one in everybody
+            for room, known in one.client.rooms.items()
+            if known.members is not None and (known.members, set(known.people)) != (len(there[room]), there[room])
+        ]
+        if not wrong or time.monotonic() > give_up:
+            break
+        await asyncio.sleep(POLL_SECONDS)
+    return [
+        Violation("people", room, one.history.name, f"{known.members} people told, {len(there[room])} are there")
+        for one, room, known in wrong
+    ]
 
 
 def _untested(plan: Plan, history: History, acked: int) -> list[str]:

@@ -388,6 +388,20 @@ def test_the_peers_close_is_answered_with_its_code(bench: Bench) -> None:
     assert (bench.transport.closing, bench.heard.losses) == (True, 1)
 
 
+@pytest.mark.parametrize(("code", "goodbyes"), [(1000, 1), (1001, 0), (4000, 0)])
+def test_only_a_close_with_1000_is_a_goodbye(bench: Bench, code: int, goodbyes: int) -> None:
+    """Told before the loss, once; a browser that is reloaded says 1001, and may come back."""
+    bench.receive(close(code))
+    assert (bench.heard.goodbyes, bench.heard.losses) == (goodbyes, 1)
+
+
+def test_an_answer_to_our_close_is_no_goodbye(bench: Bench) -> None:
+    """It was us who left."""
+    bench.connection.close(1012, "restart")
+    bench.receive(close(1000))
+    assert (bench.heard.goodbyes, bench.heard.losses) == (0, 1)
+
+
 def test_replies_that_wait_leave_before_the_close(bench: Bench) -> None:
     """What was answered in the same turn is written before the close frame, in order."""
     bench.heard.at_message = lambda: bench.connection.outbox.reply(b"\x81\x02ok")
