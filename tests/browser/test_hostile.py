@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -69,6 +70,34 @@ async def test_hostile_texts_are_shown_as_they_are(replicas: tuple[str, str], vi
         )
 
 
+MARKUP = {
+    "[click](javascript:alert(1))": "[click](javascript:alert(1))",
+    "![x](https://example.org/x.png)": "![x](https://example.org/x.png)",
+    "**<script>alert(1)</script>**": "<script>alert(1)</script>",
+    "`</code><img src=x onerror=alert(1)>`": "</code><img src=x onerror=alert(1)>",
+    "```\n<script>alert(1)</script>\n```": "<script>alert(1)</script>",
+    "> <iframe src=//example.org>\n> more": "<iframe src=//example.org>\nmore",
+    "*https://example.org/*": "https://example.org/",
+    "a *b\u202ec* d": "a b\u202ec d",
+    "***[x]: javascript:alert(1)***": "[x]: javascript:alert(1)",
+    "#<h1>": "#<h1>",
+}
+
+
+async def test_markup_makes_no_more_than_its_own_elements(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Marks give emphasis, code, quotes and lists; whatever stands between them is text, and no words hide a link."""
+    ada = await visit(replicas[0], room)
+    for text in MARKUP:
+        await ada.write(text)
+    await expect(ada.log.locator("[data-state=sent]")).to_have_count(len(MARKUP))
+    shown = await ada.log.locator(".words").evaluate_all("all => all.map(one => one.textContent)")
+    assert shown == list(MARKUP.values())
+    kinds = await ada.log.locator(".words *").evaluate_all("all => [...new Set(all.map(one => one.localName))].sort()")
+    assert kinds == ["a", "blockquote", "code", "em", "pre", "strong"]
+    links = await ada.log.locator(".words a").evaluate_all("all => all.map(one => [one.textContent, one.href])")
+    assert links == [["https://example.org/x.png"] * 2, ["https://example.org/"] * 2]
+
+
 async def test_web_addresses_become_links_and_nothing_else_does(
     replicas: tuple[str, str], visit: Visit, room: str
 ) -> None:
@@ -102,6 +131,14 @@ async def test_a_word_of_64_kb_breaks_nothing(replicas: tuple[str, str], visit: 
     await expect(ada.row("a short one")).to_be_in_viewport()
 
 
+async def paste(visitor: Visitor, text: str) -> None:
+    """Put a text into the composer at once, as its own author never could by typing, and send it."""
+    await visitor.composer.evaluate(
+        "(field, text) => { field.value = text; field.dispatchEvent(new Event('input', { bubbles: true })) }", text
+    )
+    await visitor.composer.press("Enter")
+
+
 async def test_texts_made_to_cost_time_do_not(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """Long runs of brackets, dots and half links are drawn like any other text; the page goes on answering."""
     ada = await visit(replicas[0], room)
@@ -109,9 +146,15 @@ async def test_texts_made_to_cost_time_do_not(replicas: tuple[str, str], visit: 
         "http://a/" + ")" * 60_000,
         "http://a/" + "." * 60_000 + "a",
         "http://" * 9_000,
+        "*a " * 20_000,
+        "**_~~" * 12_000,
+        "".join("`" * (number % 300) + " " for number in range(450)),
+        "> " * 30_000,
+        "```\n" * 4_001,
+        "- a\n" * 4_000,
         "a" + "\n" * 200 + "b",
     ):
-        await ada.write(text)
+        await paste(ada, text)
         await expect(ada.log.locator("[data-state=pending]")).to_have_count(0)
     await ada.say("still quick")
 

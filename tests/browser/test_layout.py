@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -57,16 +58,12 @@ async def test_the_policy_forbids_what_the_page_does_not_do(replicas: tuple[str,
     ada.faults.clear()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_at_320_px_nothing_scrolls_sideways(
-    replicas: tuple[str, str], visit: Visit, room: str, scheme: str
-) -> None:
+async def test_at_320_px_nothing_scrolls_sideways(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """At the door, in the room, with the rooms open, with a failed connection: never wider than the window."""
     phone = {
         "viewport": {"width": 320, "height": 568},
         "has_touch": True,
         "is_mobile": True,
-        "color_scheme": scheme,
     }
     name = "a-room-with-a-rather-long-name-that-does-not-fit-in-" + room[-11:]
     ada = await visit(replicas[0], name, None, **phone)
@@ -85,40 +82,41 @@ async def test_at_320_px_nothing_scrolls_sideways(
     await fits()
     await ada.say("https://example.org/" + "long/" * 40)
     await ada.say("ordinary words " * 20)
+    await ada.write("```\n" + "code()" * 80 + "\n```\n> " + "quoted" * 40 + "\n- one\n- " + "item" * 40)
+    await expect(ada.log.locator("pre")).to_be_visible()
     await fits()
-    await ada.page.get_by_role("button", name="Rooms").tap()
+    await ada.rows.last.tap()
+    await expect(ada.page.get_by_role("toolbar")).to_be_visible()
+    await fits()
+    for opener, asks in (("Add a reaction", "Add a reaction"), ("Delete", "Delete this message?")):
+        await ada.page.get_by_role("toolbar").get_by_role("button", name=opener).tap()
+        await expect(ada.page.get_by_role("dialog", name=asks)).to_be_visible()
+        await fits()
+        await ada.page.keyboard.press("Escape")
+    await ada.page.get_by_role("toolbar").get_by_role("button", name="Edit").tap()
+    await expect(ada.page.get_by_role("textbox", name="Edit message")).to_be_visible()
+    await fits()
+    await ada.page.get_by_role("button", name="Cancel").tap()
+    await ada.page.get_by_role("button", name=re.compile("people|person|People")).tap()
+    await expect(ada.page.get_by_role("complementary", name="People")).to_be_in_viewport()
+    await fits()
+    await ada.page.get_by_role("button", name="Close the list of people").tap()
+    await ada.page.get_by_role("button", name="Rooms", exact=True).tap()
     await expect(ada.page.get_by_role("link", name=name)).to_be_in_viewport()
     await fits()
     await ada.page.get_by_role("button", name="Add a room").tap()
     await expect(ada.page.get_by_label("Name of the room")).to_be_focused()
     await fits()
     await ada.page.keyboard.press("Escape")
+    await ada.page.get_by_role("button", name="Go to").tap()
+    await expect(ada.page.get_by_role("dialog")).to_be_visible()
+    await fits()
     await ada.page.keyboard.press("Escape")
     await expect(ada.page.get_by_role("link", name=name)).not_to_be_in_viewport()
-
-
-async def test_the_page_can_be_used_by_keyboard_alone(replicas: tuple[str, str], visit: Visit, room: str) -> None:
-    """From the door to a second room and back, without a pointer; the focus is always somewhere visible."""
-    ada = await visit(replicas[0], room, None)
-    keys = ada.page.keyboard
-    await expect(ada.page.get_by_label("Your name", exact=True)).to_be_focused()
-    await keys.type("Ada")
-    await keys.press("Enter")
-    await expect(ada.composer).to_be_focused()
-    await keys.type("by keyboard")
-    await keys.press("Enter")
-    await expect(ada.row("by keyboard")).to_have_attribute("data-state", "sent")
-    await keys.press("Shift+Tab")
-    await expect(ada.log).to_be_focused()
-    await keys.press("Shift+Tab")
-    await expect(ada.page.get_by_role("button", name="Change your name")).to_be_focused()
-    await keys.press("Shift+Tab")
-    await keys.press("Enter")
-    await expect(ada.page.get_by_label("Name of the room")).to_be_focused()
-    await keys.type(f"{room}-b")
-    await keys.press("Enter")
-    await expect(ada.page.get_by_role("heading", level=1)).to_have_text(f"#{room}-b")
-    await expect(ada.composer).to_be_focused()
+    await ada.page.get_by_role("button", name="Rooms", exact=True).tap()
+    await ada.page.get_by_role("button", name="Keys and markup").tap()
+    await expect(ada.page.get_by_role("dialog")).to_be_visible()
+    await fits()
 
 
 async def test_every_control_has_a_name(replicas: tuple[str, str], visit: Visit, room: str) -> None:
@@ -162,6 +160,14 @@ async def test_the_page_s_own_files_are_whole(replicas: tuple[str, str]) -> None
         kind, body = await asyncio.to_thread(get, path)
         assert kind == wanted, path
         assert body
+
+
+async def test_every_module_is_asked_for_at_once() -> None:
+    """The page names all its modules and style sheets, so that none waits until another one that needs it is there."""
+    named = set(re.findall(r'(?:href|src)="([^"]+\.(?:js|css))"', (WEB / "index.html").read_text()))
+    parts = [*(WEB / "page").glob("*.js"), *(WEB / "style").glob("*.css"), WEB / "vendor" / "vendor.js"]
+    client = {f"/client/{path.name}" for path in (WEB / "client").glob("*.js")} - {"/client/example.js"}
+    assert named == {f"/web/{path.relative_to(WEB)}" for path in parts} | client
 
 
 async def test_the_bundle_is_the_one_its_readme_describes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
@@ -65,6 +66,12 @@ class Visitor:
     async def connected(self) -> None:
         """Wait until the page is online."""
         await expect(self.status).to_have_attribute("data-connection", "online", timeout=20_000)
+
+    async def reconnects(self, cut: Callable[[], None]) -> None:
+        """Break the connection and wait until the page has made another, which may take less than a glance."""
+        async with self.page.expect_event("websocket"):
+            cut()
+        await self.connected()
 
     async def write(self, text: str) -> None:
         """Type a message and press Enter."""

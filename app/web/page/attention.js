@@ -33,9 +33,9 @@ export class Attention {
 
   // Marks
 
-  /** A room is joined. What was there before the first visit is not unread. */
+  /** A room is joined. What was there before the first visit is not unread, unless it was said to the viewer alone. */
   entered(room, { read, seq }) {
-    const known = Math.min(read || seq, seq);
+    const known = Math.min(read || (room.visited || room.other.value ? 0 : seq), seq);
     room.read = room.read === null ? known : Math.max(room.read, known);
     if (room.read > (read || 0)) this.#mark(room);
     this.count(room);

@@ -2,8 +2,8 @@
  * The state of the page: the rooms as the viewer has them, who the viewer is, and the connection.
  *
  * Owns every signal the components read and the only functions that change them. Talks to the server through the client
- * alone; knows nothing of the DOM but the address. What is read and what is counted belongs to `attention`, the rooms
- * beyond the viewer's own to `directory`.
+ * alone; knows nothing of the DOM but the address. What is said and fetched belongs to `messages`, what is read and
+ * counted to `attention`, the rooms beyond the viewer's own to `directory`, dialogs and the clipboard to `actions`.
  */
 
 import { Parley } from "/client/parley.js";
@@ -12,18 +12,12 @@ import { batch, computed, effect, signal } from "../vendor/vendor.js";
 import { Actions } from "./actions.js";
 import { Attention } from "./attention.js";
 import { Directory } from "./directory.js";
-import { roomOfPath, roomPath, seqOfHash } from "./format.js";
+import { isDirect, roomOfPath, roomPath, seqOfHash } from "./format.js";
+import { Messages, refusal, SETTLE_MS } from "./messages.js";
 import { Notices } from "./notices.js";
 import { RoomView } from "./roomview.js";
 
 const FIRST_ROOM = "lobby";
-const PAGE = 50;
-/** How long to wait before asking again for history that could not be had. */
-const RETRY_SECONDS = 2;
-/** How long it may take until what came is drawn. */
-const SETTLE_SECONDS = 0.2;
-
-const after = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
 export class Chat {
   #store = new Store("localStorage");
@@ -50,10 +44,11 @@ export class Chat {
     this.unread = computed(() => this.rooms.value.reduce((sum, room) => sum + room.unread.value, 0));
     this.notices = new Notices();
     this.actions = new Actions(this);
+    this.messages = new Messages(this);
     this.attention = new Attention(this, this.#store);
     this.directory = new Directory(this, this.#store);
     this.#listen();
-    for (const name of this.#store.get("rooms", [])) this.add(name);
+    for (const name of this.#store.get("rooms", [])) this.add(name).visited = true;
     this.#follow(true);
     effect(() => this.attention.title());
     effect(() => this.#store.set("rooms", this.rooms.value.filter((room) => !room.error.value).map((room) => room.name)));
@@ -137,58 +132,7 @@ export class Chat {
     this.client.topic(room.name, topic).catch(() => {}); // `outbox` tells
   }
 
-  // Messages
-
-  send(room, text) {
-    room.unreadAfter = null;
-    room.written += 1;
-    this.client.send(room.name, text).catch(() => {}); // the row shows it
-  }
-
-  retry(cid) {
-    this.client.retry(cid);
-  }
-
-  discard(cid) {
-    this.client.discard(cid);
-  }
-
-  edit(room, seq, text) {
-    room.editing.value = null;
-    if (text !== room.timeline.find(seq)?.text) this.client.edit(room.name, seq, text).catch(() => {});
-  }
-
-  /** Open the latest message of the viewer's own for a change. False where there is none. */
-  editLast(room) {
-    const own = room.timeline.latest.findLast(({ type, user, deleted }) => type === "message" && user === this.user.value && !deleted);
-    if (own) room.editing.value = own.seq;
-    return Boolean(own);
-  }
-
-  delete(room, seq) {
-    this.client.delete(room.name, seq).catch(() => {});
-  }
-
-  /** Put the viewer's emoji under a message, or take it away where it is. */
-  react(room, seq, emoji) {
-    const users = room.timeline.find(seq)?.reactions?.find((reaction) => reaction.emoji === emoji)?.users ?? [];
-    const waiting = room.unsent.findLast(({ change }) => change.type === "react" && change.seq === seq && change.emoji === emoji);
-    const on = waiting ? waiting.change.on : users.includes(this.user.value);
-    this.client.react(room.name, seq, emoji, !on).catch(() => {});
-  }
-
-  /** Bring the page of history before a run: the top one when scrolling up, a later one to fill the gap before it. */
-  older(room, run) {
-    if (!run?.more) return undefined;
-    return this.#fetch(room, run, { before: run.first }, (page) => room.timeline.prepend(run, page));
-  }
-
-  /** Bring what follows the run before `run`, where the gap between them was left by going back. */
-  newer(room, run) {
-    const before = room.timeline.before(run);
-    if (!run.more || !before) return undefined;
-    return this.#fetch(room, run, { after: before.last }, (page) => room.timeline.append(before, page));
-  }
+  // The room in view
 
   draft(room, text) {
     room.draft = text;
@@ -202,22 +146,6 @@ export class Chat {
     if (atEnd && document.visibilityState === "visible") this.attention.seen(room);
   }
 
-  async #fetch(room, run, where, take) {
-    if (room.loading.value || !this.online.value) return;
-    room.loading.value = run;
-    try {
-      take(await this.client.history(room.name, { ...where, limit: PAGE }));
-      room.changed();
-      await after(SETTLE_SECONDS); // drawn by then, and not read out as news
-    } catch (error) {
-      // Not at once again: the log asks as soon as nothing is loading any more.
-      if (error.temporary) await after(error.retry || RETRY_SECONDS);
-      else run.more = false;
-    } finally {
-      room.loading.value = null;
-    }
-  }
-
   #show(room, seq) {
     batch(() => {
       const before = this.current.value;
@@ -229,24 +157,8 @@ export class Chat {
       room.changed();
     });
     this.#store.set("last", room.name);
-    if (seq !== null) this.#reach(room);
+    if (seq !== null) this.messages.reach(room);
     else if (document.visibilityState === "visible") this.attention.seen(room);
-  }
-
-  /** See to it that the message the viewer was led to is there; the log then shows it. */
-  async #reach(room) {
-    const { target, timeline } = room;
-    if (target === null || !room.joined.value) return;
-    try {
-      if (!timeline.has(target)) timeline.place(await this.client.history(room.name, { before: target + PAGE / 2, limit: PAGE }));
-    } catch {
-      // it is not there, then
-    }
-    if (!timeline.has(target) && room.target === target) {
-      room.target = null;
-      this.notices.add("That message is no longer available.");
-    }
-    room.changed();
   }
 
   #follow(replace) {
@@ -289,8 +201,9 @@ export class Chat {
     });
     client.on("typing", ({ room, users }) => this.find(room)?.setTyping(users.filter(({ user }) => user !== this.user.value)));
     client.on("read", (push) => this.attention.told(push));
-    client.on("mentioned", ({ room, seq, name }) => {
+    client.on("mentioned", ({ room, seq, user, name }) => {
       if (this.find(room)) return; // counted there
+      if (isDirect(room)) return void this.directory.met(room, { user, name });
       this.notices.add(`${name} has mentioned you in #${room}.`, { label: "Show", act: () => this.open(room, { seq }) });
     });
     addEventListener("popstate", () => this.#follow(true));
@@ -305,13 +218,16 @@ export class Chat {
     const room = this.find(reply.room);
     if (!room) return;
     for (const { user, name } of [...reply.messages, ...(reply.presence ?? [])]) this.names.set(user, name);
+    const others = [...(reply.presence ?? []), ...reply.messages].filter(({ user }) => user !== this.user.value);
+    const other = isDirect(room.name) && !room.other.value ? others[0] : null;
+    if (other) this.directory.met(room.name, other);
     batch(() => {
       if (reply.fresh) room.timeline.start(reply);
       room.enter(reply);
-      after(SETTLE_SECONDS).then(() => { room.settled.value = true; });
+      setTimeout(() => { room.settled.value = true; }, SETTLE_MS);
       room.settle(this.client.rooms.get(reply.room).position.seq);
       this.attention.entered(room, reply);
-      if (room === this.current.value && (room.unread.value || room.target !== null)) this.#show(room, room.target);
+      if (room === this.current.value && ((reply.fresh && room.unread.value) || room.target !== null)) this.#show(room, room.target);
       room.changed();
     });
   }
@@ -332,15 +248,9 @@ export class Chat {
   #outbox(entry) {
     const room = this.find(entry.room);
     const { state, change, error } = entry;
-    if (state === "failed" && change.type !== "send") this.notices.add(refused(change.type, error));
+    if (state === "failed" && change.type !== "send") this.notices.add(refusal(change.type, error));
     if (!room) return;
     room.update(entry, this.client.rooms.get(entry.room)?.position);
     room.changed();
   }
-}
-
-const REFUSED = { edit: "Not changed", delete: "Not deleted", react: "No reaction given", topic: "The topic stays as it was" };
-
-function refused(type, error) {
-  return `${REFUSED[type] ?? "That did not work"}: ${error?.message || "the server does not allow it."}`;
 }

@@ -4,6 +4,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/ve
 import { completionAt, Completion } from "./completion.js";
 import { fit, isEnter, lengthOf } from "./format.js";
 import { SendIcon } from "./icons.js";
+import { useLatest } from "./latest.js";
 import { Name } from "./people.js";
 
 /** From so many characters before the limit on, what is left is shown. */
@@ -13,7 +14,7 @@ export function Composer({ chat, room }) {
   const field = useRef(null);
   const [length, setLength] = useState(() => lengthOf(room.draft.trim()));
   /** People whose name is being typed: `{from, typed, people, at}`, or null. */
-  const [completion, setCompletion] = useState(null);
+  const [completion, setCompletion, offered] = useLatest(null);
   const left = chat.limits.value.text - length;
 
   useLayoutEffect(() => fit(field.current), []);
@@ -34,24 +35,25 @@ export function Composer({ chat, room }) {
     if (!text || lengthOf(text) > chat.limits.value.text) return;
     field.current.value = "";
     typed();
-    chat.send(room, text);
+    chat.messages.send(room, text);
     field.current.focus();
   };
   const complete = (person) => {
     const { value, selectionStart } = field.current;
-    field.current.setRangeText(`@${person.name} `, completion.from, Math.max(selectionStart, completion.from), "end");
+    const { from } = offered.current;
+    field.current.setRangeText(`@${person.name} `, from, Math.max(selectionStart, from), "end");
     if (value !== field.current.value) typed();
     setCompletion(null);
     field.current.focus();
   };
   const pressed = (event) => {
-    if (completion && chooses(event, completion, setCompletion, complete)) {
+    if (offered.current && chooses(event, offered.current, setCompletion, complete)) {
       event.preventDefault();
       event.stopPropagation();
     } else if (isEnter(event)) {
       event.preventDefault();
       send();
-    } else if (event.key === "ArrowUp" && !field.current.value && !event.isComposing && chat.editLast(room)) {
+    } else if (event.key === "ArrowUp" && !field.current.value && !event.isComposing && chat.messages.editLast(room)) {
       event.preventDefault();
     }
   };

@@ -51,7 +51,7 @@ function TopicDialog({ chat, room, onClose }) {
 function DeleteDialog({ chat, room, seq, text, onClose }) {
   const sure = () => {
     onClose();
-    chat.delete(room, seq);
+    chat.messages.delete(room, seq);
   };
   return html`
     <${Dialog} label="Delete this message?" kind="question" onClose=${onClose}>

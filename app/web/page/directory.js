@@ -17,7 +17,7 @@ export class Directory {
     this.others = new Map(Object.entries(store.get("direct", {})));
     const { client } = chat;
     client.on("welcome", () => this.load());
-    client.on("direct", (push) => this.#add(push.room, push.with));
+    client.on("direct", (push) => this.met(push.room, push.with));
   }
 
   /** Ask what there is now; direct rooms appear by themselves. */
@@ -25,7 +25,7 @@ export class Directory {
     try {
       const { rooms, direct = [] } = await this.#chat.client.list(LIMIT);
       this.rooms.value = rooms;
-      for (const one of direct) if (one.seq > 0 || this.#chat.find(one.room)) this.#add(one.room, one.with);
+      for (const one of direct) if (one.seq > 0 || this.#chat.find(one.room)) this.met(one.room, one.with);
     } catch {
       // the list stays as it was: it helps to find a room, and every room can be named
     }
@@ -35,14 +35,15 @@ export class Directory {
   async direct(user) {
     try {
       const { room, with: other } = await this.#chat.client.direct(user);
-      this.#add(room, other);
+      this.met(room, other);
       this.#chat.open(room);
     } catch (error) {
       this.#chat.notices.add(error.temporary ? "That did not work just now. Try again." : error.message);
     }
   }
 
-  #add(name, other) {
+  /** A direct room is known from now on, and with whom it is; the viewer is in it. */
+  met(name, other) {
     if (!other?.user) return;
     this.others.set(name, { user: other.user, name: other.name });
     this.#store.set("direct", Object.fromEntries(this.others));

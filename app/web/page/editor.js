@@ -22,7 +22,7 @@ export function Editor({ chat, room, seq, text }) {
   const save = () => {
     const changed = field.current.value.trim();
     if (!changed || lengthOf(changed) > chat.limits.value.text) return;
-    chat.edit(room, seq, changed);
+    chat.messages.edit(room, seq, changed);
     back();
   };
   const typed = () => {

@@ -62,6 +62,9 @@ export function roomOfPath(path) {
   }
 }
 
+/** Whether a room is one of two people alone; only the server makes such names. */
+export const isDirect = (room) => room.startsWith("dm:");
+
 /** The message that an address names behind its #, or null. */
 export function seqOfHash(hash) {
   const match = /^#([1-9]\d{0,14})$/.exec(hash);

@@ -79,9 +79,9 @@ export class Log extends Component {
     const { chat, room } = this.props;
     const { top, runs } = room.timeline;
     if (room.target !== null) return;
-    if (top && this.#scroll.above < TOP_SLACK) chat.older(room, top);
+    if (top && this.#scroll.above < TOP_SLACK) chat.messages.older(room, top);
     for (const gap of this.#content.current.querySelectorAll("[data-skipped]")) {
-      if (this.#scroll.near(gap, TOP_SLACK / 2)) chat.newer(room, runs[Number(gap.dataset.skipped)]);
+      if (this.#scroll.near(gap, TOP_SLACK / 2)) chat.messages.newer(room, runs[Number(gap.dataset.skipped)]);
     }
   }
 
@@ -183,7 +183,7 @@ export class Log extends Component {
       case "note": return html`<${Note} key=${row.key} note=${row.note} version=${row.source} />`;
       case "topic": return html`<${Topic} key=${row.key} event=${row.event} />`;
       case "gap": return html`<${Gap} key=${row.key} row=${row} index=${room.timeline.runs.indexOf(row.run)}
-        busy=${room.loading.value === row.run} onFill=${() => chat.older(room, row.run)} />`;
+        busy=${room.loading.value === row.run} onFill=${() => chat.messages.older(room, row.run)} />`;
       default: return html`<${Message} key=${row.key} row=${row} chat=${chat} room=${room} active=${row.live && (seq === hovered || seq === focused)}
         editing=${row.live && room.editing.value === row.seq} found=${row.live && room.found === row.seq} />`;
     }

@@ -55,8 +55,8 @@ function Body({ row, chat, room, editing }) {
 const Failed = ({ row, chat }) => html`
   <div class="failed-note">
     <${AlertIcon} /><span>${reason(row.error)}</span>
-    <button type="button" class="link" onClick=${() => chat.retry(row.cid)}>Retry</button>
-    <button type="button" class="link quiet" onClick=${() => chat.discard(row.cid)}>Discard</button>
+    <button type="button" class="link" onClick=${() => chat.messages.retry(row.cid)}>Retry</button>
+    <button type="button" class="link quiet" onClick=${() => chat.messages.discard(row.cid)}>Discard</button>
   </div>`;
 
 function reason(error) {

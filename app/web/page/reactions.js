@@ -17,7 +17,7 @@ export function Reactions({ chat, room, seq, reactions }) {
         const who = `${names(chat, users)} reacted with ${emojiName(emoji)}`;
         return html`
           <button type="button" key=${emoji} class=${mine ? "reaction mine" : "reaction"} aria-pressed=${mine} title=${who}
-            onClick=${() => chat.react(room, seq, emoji)}>
+            onClick=${() => chat.messages.react(room, seq, emoji)}>
             <span class="glyph" aria-hidden="true">${emoji}</span><span class="count" aria-hidden="true">${badge(users.length)}</span>
             <span class="vh">${who}</span>
           </button>`;
@@ -52,7 +52,7 @@ export function Picker({ chat, room, seq, near, onClose }) {
   };
   const chosen = (emoji) => {
     onClose();
-    chat.react(room, seq, emoji);
+    chat.messages.react(room, seq, emoji);
   };
   return html`
     <${Dialog} label="Add a reaction" kind="picker" onClose=${onClose} onOpen=${place}>

@@ -4,8 +4,10 @@ import { signal } from "../vendor/vendor.js";
 import { Comings } from "./comings.js";
 import { Timeline } from "./timeline.js";
 
-/** A line about who types is taken away after so long, should the server's own word be lost. */
-const TYPING_SECONDS = 20;
+/** The server says again who is typing, more often than this; without its word nobody is. */
+const TYPING_SECONDS = 10;
+
+const namesOf = (people) => new Map(people.map(({ user, name }) => [user, name]));
 
 export class RoomView {
   #typingTimer = 0;
@@ -19,6 +21,8 @@ export class RoomView {
     this.own = new Set();
     this.draft = draft;
     this.comings = new Comings();
+    /** Whether the viewer was here before this page was loaded. */
+    this.visited = false;
     /** Up to where the user has read, on whichever device; null while that is not known. */
     this.read = null;
     /** Where the viewer had read up to when the room was opened; null when all was read. */
@@ -68,26 +72,27 @@ export class RoomView {
   enter({ members, presence, topic }) {
     this.joined.value = true;
     this.members.value = members ?? presence?.length ?? null;
-    this.people.value = presence ? new Map(presence.map(({ user, name }) => [user, name])) : null;
+    this.people.value = presence ? namesOf(presence) : null;
     this.topic.value = topic ?? "";
     this.setTyping([]);
   }
 
-  /** Who came and went; only their number where they are many. `user` is the viewer, who knows. */
-  presence({ members, joined = [], left = [], presence }, user) {
+  /**
+   * Who came (again, under another name) and who went; or all who are here; or, where they are too many, only how many.
+   * `user` is the viewer, who knows of themselves.
+   */
+  presence({ members, presence, joined, left }, user) {
     this.members.value = members;
-    if (presence) {
-      this.people.value = new Map(presence.map(({ user: one, name }) => [one, name])); // all there are, whatever was known
-      return;
-    }
     const { value: before } = this.people;
-    if (!before) return;
-    const gone = left.filter((one) => before.has(one)).map((one) => ({ user: one, name: before.get(one) }));
-    const came = joined.filter((one) => !before.has(one.user));
+    if (presence) this.people.value = namesOf(presence);
+    else if (!joined && !left) this.people.value = null;
+    if (presence || !before || (!joined && !left)) return;
+    const gone = (left ?? []).filter((one) => before.has(one)).map((one) => ({ user: one, name: before.get(one) }));
+    const came = (joined ?? []).filter((one) => !before.has(one.user));
     const people = new Map(before);
-    for (const one of left) people.delete(one);
-    for (const { user: one, name } of joined) people.set(one, name);
-    this.people.value = people.size === members ? people : null; // a push was lost or left out: rather none than wrong ones
+    for (const one of left ?? []) people.delete(one);
+    for (const { user: one, name } of joined ?? []) people.set(one, name);
+    this.people.value = people;
     const others = (some) => some.filter((one) => one.user !== user);
     if (!others(gone).length && !others(came).length) return;
     this.comings.take({ joined: others(came), left: others(gone) }, this.timeline.last);

@@ -66,6 +66,11 @@ function AddRoom({ chat, onDone }) {
   if (!asking) {
     return html`<button type="button" class="add" onClick=${() => setAsking(true)}><${PlusIcon} />Add a room</button>`;
   }
+  const pressed = (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation(); // the drawer stays
+    stop();
+  };
   const submit = (event) => {
     event.preventDefault();
     if (!field.current.value.trim()) return stop();
@@ -76,7 +81,7 @@ function AddRoom({ chat, onDone }) {
     return onDone();
   };
   return html`
-    <form class="add-form" onSubmit=${submit} onKeyDown=${(event) => event.key === "Escape" && stop()}>
+    <form class="add-form" onSubmit=${submit} onKeyDown=${pressed}>
       <label class="vh" for="new-room">Name of the room</label>
       <input id="new-room" ref=${(element) => { if (element && element !== field.current) element.focus(); field.current = element; }}
         type="text" placeholder="Name of the room" autocomplete="off" autocapitalize="none" spellcheck=${false} enterkeyhint="go"

@@ -5,6 +5,7 @@ import { peopleOf } from "./completion.js";
 import { Dialog } from "./dialog.js";
 import { badge, roomName } from "./format.js";
 import { PlusIcon } from "./icons.js";
+import { useLatest } from "./latest.js";
 import { Avatar } from "./people.js";
 
 const MOST = 12;
@@ -36,7 +37,7 @@ function choices(chat, typed) {
 
 export function Switcher({ chat, onClose }) {
   const [typed, setTyped] = useState("");
-  const [at, setAt] = useState(0);
+  const [at, setAt, latest] = useLatest(0);
   const list = useRef(null);
   const all = choices(chat, typed);
   useEffect(() => { chat.directory.load(); }, []);
@@ -48,8 +49,9 @@ export function Switcher({ chat, onClose }) {
   const pressed = (event) => {
     if (event.isComposing) return;
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (by) setAt((at + by + all.length) % Math.max(1, all.length));
-    else if (event.key === "Enter") choose(all[at]);
+    const now = choices(chat, event.target.value);
+    if (by) setAt((latest.current + by + now.length) % Math.max(1, now.length));
+    else if (event.key === "Enter") choose(now[latest.current]);
     else return;
     event.preventDefault();
   };

@@ -12,7 +12,7 @@ export function Toolbar({ chat, room, row }) {
   return html`
     <div class="toolbar" role="toolbar" aria-label="Message actions">
       ${EMOJI.slice(0, QUICK).map(([emoji, name]) => tool(`React with ${name}`, html`<span aria-hidden="true">${emoji}</span>`,
-        () => chat.react(room, seq, emoji), "tool quick"))}
+        () => chat.messages.react(room, seq, emoji), "tool quick"))}
       ${tool("Add a reaction", html`<${SmileIcon} />`, ({ currentTarget }) => actions.pick(room, seq, currentTarget))}
       ${tool("Copy link", html`<${LinkIcon} />`, () => actions.copyLink(room, seq))}
       ${mine && tool("Edit", html`<${PencilIcon} />`, () => actions.edit(room, seq))}

@@ -1,0 +1,108 @@
+/** What is said in the rooms: sent, changed, taken back, answered; and the history that is fetched. */
+
+const PAGE = 50;
+/** How long to wait before asking again for history that could not be had. */
+const RETRY_MS = 2000;
+/** How long it may take until what came is drawn. */
+export const SETTLE_MS = 200;
+
+const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export class Messages {
+  #chat;
+
+  /** @param {import("./chat.js").Chat} chat */
+  constructor(chat) {
+    this.#chat = chat;
+  }
+
+  send(room, text) {
+    room.unreadAfter = null;
+    room.written += 1;
+    this.#chat.client.send(room.name, text).catch(() => {}); // the row shows it
+  }
+
+  retry(cid) {
+    this.#chat.client.retry(cid);
+  }
+
+  discard(cid) {
+    this.#chat.client.discard(cid);
+  }
+
+  edit(room, seq, text) {
+    room.editing.value = null;
+    if (text !== room.timeline.find(seq)?.text) this.#chat.client.edit(room.name, seq, text).catch(() => {});
+  }
+
+  /** Open the latest message of the viewer's own for a change. False where there is none. */
+  editLast(room) {
+    const own = room.timeline.latest.findLast(({ type, user, deleted }) => type === "message" && user === this.#chat.user.value && !deleted);
+    if (own) room.editing.value = own.seq;
+    return Boolean(own);
+  }
+
+  delete(room, seq) {
+    this.#chat.client.delete(room.name, seq).catch(() => {});
+  }
+
+  /** Put the viewer's emoji under a message, or take it away where it is. */
+  react(room, seq, emoji) {
+    const users = room.timeline.find(seq)?.reactions?.find((reaction) => reaction.emoji === emoji)?.users ?? [];
+    const waiting = room.unsent.findLast(({ change }) => change.type === "react" && change.seq === seq && change.emoji === emoji);
+    const on = waiting ? waiting.change.on : users.includes(this.#chat.user.value);
+    this.#chat.client.react(room.name, seq, emoji, !on).catch(() => {});
+  }
+
+  /** Bring the page of history before a run: the top one when scrolling up, a later one to fill the gap before it. */
+  older(room, run) {
+    if (!run?.more) return undefined;
+    return this.#fetch(room, run, { before: run.first }, (page) => room.timeline.prepend(run, page));
+  }
+
+  /** Bring what follows the run before `run`, where the gap between them was left by going back. */
+  newer(room, run) {
+    const before = room.timeline.before(run);
+    if (!run.more || !before) return undefined;
+    return this.#fetch(room, run, { after: before.last }, (page) => room.timeline.append(before, page));
+  }
+
+  /** See to it that the message the viewer was led to is there; the log then shows it. */
+  async reach(room) {
+    const { target, timeline } = room;
+    if (target === null || !room.joined.value) return;
+    try {
+      if (!timeline.has(target)) timeline.place(await this.#chat.client.history(room.name, { before: target + PAGE / 2, limit: PAGE }));
+    } catch (error) {
+      if (error.temporary) return; // looked for again with the next connection
+    }
+    if (!timeline.has(target) && room.target === target) {
+      room.target = null;
+      this.#chat.notices.add("That message is no longer available.");
+    }
+    room.changed();
+  }
+
+  async #fetch(room, run, where, take) {
+    if (room.loading.value || !this.#chat.online.value) return;
+    room.loading.value = run;
+    try {
+      take(await this.#chat.client.history(room.name, { ...where, limit: PAGE }));
+      room.changed();
+      await after(SETTLE_MS); // drawn by then, and not read out as news
+    } catch (error) {
+      // Not at once again: the log asks as soon as nothing is loading any more.
+      if (error.temporary) await after(1000 * error.retry || RETRY_MS);
+      else run.more = false;
+    } finally {
+      room.loading.value = null;
+    }
+  }
+}
+
+const REFUSED = { edit: "Not changed", delete: "Not deleted", react: "No reaction given", topic: "The topic stays as it was" };
+
+/** What to tell who made a change that the server refused. */
+export function refusal(type, error) {
+  return `${REFUSED[type] ?? "That did not work"}: ${error?.message || "the server does not allow it."}`;
+}

@@ -1,0 +1,141 @@
+"""Everything by keyboard alone; the focus is always somewhere, and seen."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+def dialog(visitor: Visitor, name: str) -> Locator:
+    """What lies over the page."""
+    return visitor.page.get_by_role("dialog", name=name)
+
+
+async def tab_to(visitor: Visitor, target: Locator, key: str = "Shift+Tab") -> None:
+    """Press a key until the focus is there; every stop on the way can be seen."""
+    for _ in range(40):
+        await visitor.page.keyboard.press(key)
+        assert await visitor.page.evaluate(
+            "() => { const e = document.activeElement; const s = getComputedStyle(e);"
+            " return e !== document.body && e.checkVisibility()"
+            " && (s.outlineStyle !== 'none' || s.boxShadow !== 'none') }"
+        )
+        if await target.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("it is not in the order of focus")
+
+
+async def test_the_whole_way_by_keyboard_alone(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Name, room, send, switch, edit, react, delete, leave."""
+    ada = await visit(replicas[0], room, None)
+    keys = ada.page.keyboard
+    heading = ada.page.get_by_role("heading", level=1)
+    await expect(ada.page.get_by_label("Your name", exact=True)).to_be_focused()
+    await keys.type("Ada")
+    await keys.press("Enter")
+    await expect(ada.composer).to_be_focused()
+    await ada.connected()
+
+    await keys.type("by keyboard")
+    await keys.press("Enter")
+    await expect(ada.row("by keyboard")).to_have_attribute("data-state", "sent")
+
+    await tab_to(ada, ada.page.get_by_role("button", name="Add a room"))
+    await keys.press("Enter")
+    await expect(ada.page.get_by_label("Name of the room")).to_be_focused()
+    await keys.type(f"{room}-b")
+    await keys.press("Enter")
+    await expect(heading).to_have_text(f"#{room}-b")
+    await expect(ada.composer).to_be_focused()
+
+    await keys.press("Alt+ArrowUp")
+    await expect(heading).to_have_text(f"#{room}")
+    await keys.press("Alt+ArrowDown")
+    await expect(heading).to_have_text(f"#{room}-b")
+    await keys.press("Control+k")
+    await expect(dialog(ada, "Go to a room or a person")).to_be_visible()
+    await keys.type(room)
+    await expect(ada.page.get_by_role("option", selected=True)).to_contain_text(room)
+    await keys.press("ArrowDown")
+    await keys.press("ArrowUp")
+    await keys.press("Enter")
+    await expect(heading).to_have_text(f"#{room}")
+    await expect(ada.composer).to_be_focused()
+
+    await keys.press("ArrowUp")
+    await expect(ada.page.get_by_role("textbox", name="Edit message")).to_be_focused()
+    await keys.type(", all of it")
+    await keys.press("Enter")
+    await expect(ada.row("by keyboard, all of it")).to_have_attribute("data-state", "sent")
+    await expect(ada.composer).to_be_focused()
+
+    await keys.type("to be deleted")
+    await keys.press("Enter")
+    await expect(ada.row("to be deleted")).to_have_attribute("data-state", "sent")
+    await keys.press("Shift+Tab")
+    await expect(ada.log).to_be_focused()
+    await keys.press("ArrowUp")
+    await expect(ada.row("to be deleted")).to_be_focused()
+    await keys.press("Delete")
+    await expect(dialog(ada, "Delete this message?")).to_be_visible()
+    await keys.press("Enter")
+    await expect(ada.rows.last).to_contain_text("This message was deleted.")
+    await ada.log.focus()
+    await keys.press("Home")
+    await expect(ada.row("by keyboard, all of it")).to_be_focused()
+    await keys.press("r")
+    await expect(dialog(ada, "Add a reaction")).to_be_visible()
+    await keys.press("ArrowRight")
+    await keys.press("Enter")
+    await expect(ada.rows.first).to_contain_text("You reacted with heart")
+    await expect(ada.rows.first).to_be_focused()
+    await keys.press("Tab")
+    await expect(ada.rows.first.get_by_role("button", name="You reacted with heart")).to_be_focused()
+    await keys.press("Escape")
+    await expect(ada.composer).to_be_focused()
+
+    await keys.press("?")
+    await expect(dialog(ada, "Keys and markup")).to_be_visible()
+    await keys.press("Escape")
+    await expect(ada.composer).to_be_focused()
+    await keys.type("what?")
+    await expect(ada.composer).to_have_value("what?")
+
+    await tab_to(ada, ada.page.get_by_role("button", name=f"Leave {room}", exact=True))
+    await keys.press("Enter")
+    await expect(heading).to_have_text(f"#{room}-b")
+    await expect(ada.page.get_by_role("link", name=room, exact=True)).to_have_count(0)
+
+
+async def test_the_toolbar_of_a_message_is_reached_by_tab(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """A focused row shows what can be done with it; the next stop is its first button."""
+    ada = await visit(replicas[0], room)
+    await ada.say("mine")
+    await ada.composer.press("Shift+Tab")
+    await ada.page.keyboard.press("ArrowUp")
+    toolbar = ada.page.get_by_role("toolbar", name="Message actions")
+    await expect(toolbar).to_be_visible()
+    await ada.page.keyboard.press("Tab")
+    await expect(toolbar.get_by_role("button").first).to_be_focused()
+    await tab_to(ada, toolbar.get_by_role("button", name="Edit"), "Tab")
+    await ada.page.keyboard.press("Enter")
+    await expect(ada.page.get_by_role("textbox", name="Edit message")).to_be_focused()
+
+
+async def test_alt_shift_arrows_lead_to_what_is_unread(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Rooms without anything new are passed over."""
+    bob = await visit(replicas[1], f"{room}-c", "Bob")
+    ada = await visit(replicas[0], room)
+    for name in ("b", "c", "d"):
+        await ada.enter(f"{room}-{name}")
+    await ada.page.get_by_role("link", name=room, exact=True).click()
+    await bob.say("news")
+    await expect(ada.page.get_by_role("link", name=f"{room}-c")).to_contain_text("1 unread")
+    await ada.composer.press("Alt+Shift+ArrowDown")
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text(f"#{room}-c")
+    await expect(ada.row("news")).to_be_visible()

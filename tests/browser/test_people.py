@@ -1,0 +1,130 @@
+"""The people in a room: who is there, who writes, who is meant, and what two of them say to each other alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.test_reconnect import websocket
+from tests.browser.visitor import Visitor
+from tests.support import Peer
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+WIDE = {"viewport": {"width": 1280, "height": 800}}
+
+
+def people(visitor: Visitor) -> Locator:
+    """The list of those who are there."""
+    return visitor.page.get_by_role("complementary", name="People")
+
+
+async def test_who_is_there_is_listed_and_counted(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Across replicas, each person once however many tabs they have; coming and going is noted in one line."""
+    ada = await visit(replicas[0], room, **WIDE)
+    await expect(people(ada).get_by_role("listitem")).to_have_count(1)
+    bob = await visit(replicas[1], room, "Bob", **WIDE)
+    await expect(people(ada).get_by_role("listitem")).to_have_text([re.compile("Ada"), re.compile("Bob")])
+    await expect(ada.page.get_by_role("button", name="2 people")).to_be_visible()
+    tab = await bob.context.new_page()
+    await tab.goto(f"{replicas[1]}/r/{room}")
+    await expect(tab.get_by_role("button", name="2 people")).to_be_visible()
+    peer = await Peer.open(websocket(replicas[1]), "Grace Hopper")
+    assert (await peer.ask("join", room=room))["type"] == "joined"
+    await expect(people(ada).get_by_role("listitem")).to_have_count(3)
+    await expect(ada.log.locator(".note")).to_have_text("Bob and Grace Hopper joined")
+    await peer.ask("leave", room=room)
+    await expect(people(bob).get_by_role("listitem")).to_have_count(2)
+    await expect(ada.log.locator(".note")).to_have_text("Bob joined. Grace Hopper came and went")
+    await peer.close()
+    await expect(ada.rows).to_have_count(0)
+
+
+async def test_who_writes_is_said_until_it_is_written(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Others see it, the one who writes does not; the message takes its place."""
+    ada = await visit(replicas[0], room)
+    bob = await visit(replicas[1], room, "Bob")
+    await bob.composer.press_sequentially("a thought")
+    await expect(ada.page.get_by_text("Bob is writing")).to_be_visible()
+    await expect(bob.page.get_by_text("is writing")).to_have_count(0)
+    await bob.composer.press("Enter")
+    await expect(ada.row("a thought")).to_be_visible()
+    await expect(ada.page.get_by_text("is writing")).to_have_count(0)
+
+
+async def test_a_mention_is_completed_marked_and_counted(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """`@` offers who is there; who is meant sees it in the message, and at the room when looking elsewhere."""
+    bob = await visit(replicas[1], room, "Bob Builder")
+    ada = await visit(replicas[0], room)
+    await expect(ada.page.get_by_role("button", name="2 people")).to_be_visible()
+    await bob.enter(f"{room}-b")
+    await ada.composer.press_sequentially("look, @b")
+    await expect(ada.page.get_by_role("option", name="Bob Builder")).to_have_attribute("aria-selected", "true")
+    await ada.composer.press("Enter")
+    await expect(ada.composer).to_have_value("look, @Bob Builder ")
+    await ada.composer.press("Enter")
+    await expect(ada.row("look, @Bob Builder").locator(".mention")).to_have_text("@Bob Builder")
+    await expect(bob.page.get_by_role("link", name=re.compile(f"{room} "))).to_contain_text("1 unread, 1 mention you")
+    await bob.page.get_by_role("link", name=re.compile(f"{room} ")).click()
+    await expect(bob.row("look, @Bob Builder")).to_contain_text("mentions you")
+    await expect(bob.row("look, @Bob Builder").locator(".mention.self")).to_be_visible()
+    await ada.say("no one is meant by @nobody here")
+    await expect(ada.rows.last.locator(".mention")).to_have_count(0)
+
+
+async def test_two_people_talk_alone(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """A click on a person opens a room of the two; it appears by itself with the other, with what was said there."""
+    ada = await visit(replicas[0], room, **WIDE)
+    bob = await visit(replicas[1], room, "Bob", **WIDE)
+    await people(ada).get_by_role("button", name="Bob").click()
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text(re.compile("Bob$"))
+    await expect(ada.log).to_contain_text("Only you and Bob")
+    await ada.say("between us")
+    link = bob.page.get_by_role("link", name=re.compile("Ada"))
+    await expect(link).to_contain_text("1 unread")
+    await link.click()
+    await expect(bob.row("between us")).to_be_visible()
+    await bob.say("of course")
+    await expect(ada.row("of course")).to_be_visible()
+    await bob.page.reload()
+    await bob.connected()
+    await expect(bob.page.get_by_role("heading", level=1)).to_have_text(re.compile("Ada$"))
+    assert await bob.texts() == ["between us", "of course"]
+    grace = await visit(replicas[0], bob.page.url.rpartition("/")[2], None)
+    await grace.page.get_by_label("Your name", exact=True).fill("Grace")
+    await grace.page.get_by_role("button", name="Join", exact=True).click()
+    await expect(grace.page.get_by_text("This room cannot be entered")).to_be_visible()
+
+
+async def test_notifications_come_only_when_wanted_and_not_looked_at(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """Asked for by a click; then for mentions and direct messages, while the viewer is elsewhere."""
+    ada = await visit(replicas[0], room, permissions=["notifications"])
+    bob = await visit(replicas[1], room, "Bob")
+    await ada.page.evaluate(
+        "() => { window.shown = []; window.looking = false;"
+        " document.hasFocus = () => window.looking;"
+        " window.Notification = class { static permission = 'granted';"
+        " static requestPermission = async () => 'granted';"
+        " constructor(title, options) { shown.push([title, options.body]) } } }"
+    )
+    await expect(bob.page.get_by_role("button", name="2 people")).to_be_visible()
+    await bob.say("@Ada before she wanted it")
+    await expect(ada.row("@Ada before she wanted it")).to_be_visible()
+    await ada.page.get_by_role("button", name="Notify me of mentions and direct messages").click()
+    await bob.say("not about her")
+    await bob.say("@Ada are you there?")
+    await expect(ada.row("@Ada are you there?")).to_be_visible()
+    await ada.page.evaluate("window.looking = true")
+    await bob.say("@Ada I see you are")
+    await expect(ada.row("@Ada I see you are")).to_be_visible()
+    assert await ada.page.evaluate("shown") == []  # the room is in view, only the window has no focus
+    await ada.enter(f"{room}-b")
+    await ada.page.evaluate("window.looking = false")
+    await bob.say("not about her again")
+    await bob.say("@Ada come back")
+    await expect(ada.page.get_by_role("link", name=re.compile(f"{room} "))).to_contain_text("2 unread, 1 mention you")
+    assert await ada.page.evaluate("shown") == [[f"Bob in #{room}", "@Ada come back"]]

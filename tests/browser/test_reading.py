@@ -1,0 +1,92 @@
+"""What has been read: on every tab and device of a person, over reloads."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.proxy import Proxy
+from tests.browser.visitor import Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_what_one_tab_reads_is_read_in_the_others(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """The count at a room goes when another tab of the same person shows it; the title follows."""
+    bob = await visit(replicas[1], f"{room}-b", "Bob")
+    ada = await visit(replicas[0], f"{room}-b")
+    await ada.enter(room)
+    page = await ada.context.new_page()
+    tab = Visitor(ada.context, page, replicas[0])
+    await page.goto(f"{replicas[0]}/r/{room}")
+    await tab.connected()
+    await bob.say("news")
+    for one in (ada, tab):
+        await expect(one.page.get_by_role("link", name=f"{room}-b")).to_contain_text("1 unread")
+    await tab.page.get_by_role("link", name=f"{room}-b").click()
+    await expect(tab.row("news")).to_be_visible()
+    await expect(ada.page.get_by_role("link", name=f"{room}-b")).not_to_contain_text("unread")
+    await expect(ada.page).to_have_title(f"{room} · Parley")
+    tab.check()
+
+
+async def test_an_empty_room_that_was_visited_counts_from_its_first_message(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """There was nothing to put a mark on; what came afterwards is unread all the same, over a reload."""
+    ada = await visit(replicas[0], f"{room}-b")
+    await ada.enter(room)
+    bob = await visit(replicas[1], f"{room}-b", "Bob")
+    await bob.say("the very first")
+    await expect(ada.page.get_by_role("link", name=f"{room}-b")).to_contain_text("1 unread")
+    await ada.page.reload()
+    await expect(ada.page.get_by_role("link", name=f"{room}-b")).to_contain_text("1 unread")
+
+
+async def test_the_mark_survives_a_reload_and_a_new_device(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Where the new begins is the server's to know: the line stands at the first message that was not seen."""
+    bob = await visit(replicas[1], room, "Bob")
+    ada = await visit(replicas[0], room)
+    await bob.say("seen")
+    await expect(ada.row("seen")).to_be_visible()
+    guest = await ada.page.evaluate("localStorage.getItem('parley.guest')")
+    await ada.page.goto("about:blank")
+    await bob.say("not seen")
+    device = await visit(replicas[1], f"{room}-other", None)
+    await device.page.evaluate(
+        "guest => { localStorage.setItem('parley.guest', guest); localStorage.setItem('parley.name', '\"Ada\"') }",
+        guest,
+    )
+    await device.page.goto(f"{replicas[1]}/r/{room}")
+    await device.connected()
+    await expect(device.row("not seen")).to_be_visible()
+    order = await device.log.locator(".unread, [data-state]").evaluate_all(
+        "all => all.map(one => one.dataset.state ? one.querySelector('.words').textContent : 'new')"
+    )
+    assert order == ["seen", "new", "not seen"]
+
+
+async def test_what_is_read_offline_is_told_later(
+    replicas: tuple[str, str], proxy: Proxy, visit: Visit, room: str
+) -> None:
+    """A mark that was lost with the connection is told again with the next one."""
+    bob = await visit(replicas[1], f"{room}-b", "Bob")
+    ada = await visit(proxy.url, f"{room}-b")
+    ada.network_fails = True
+    await ada.enter(room)
+    await bob.say("news")
+    link = ada.page.get_by_role("link", name=f"{room}-b")
+    await expect(link).to_contain_text("1 unread")
+    proxy.refusing = True
+    proxy.cut()
+    await expect(ada.status).not_to_have_attribute("data-connection", "online")
+    await link.click()
+    await expect(ada.row("news")).to_be_visible()
+    await ada.page.get_by_role("link", name=room, exact=True).click()
+    proxy.refusing = False
+    await ada.connected()
+    await ada.page.reload()
+    await ada.connected()
+    await ada.say("and on")
+    await expect(link).not_to_contain_text("unread")
