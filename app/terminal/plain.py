@@ -159,7 +159,7 @@ class Piped:
         self._patience_seconds = patience_seconds
         self._transcript = Transcript()
         self._failed = False
-        self._was_online = False
+        self._was_online = self._moving = False
         self._lost_at: float | None = None
         self._ended = asyncio.Event()
 
@@ -175,6 +175,8 @@ class Piped:
             case "refused":
                 self._fail(f"the server does not let this user in any more: {inline(str(detail['error']))}")
                 self._ended.set()
+            case "going-away":
+                self._moving = True
             case "state":
                 self._state(detail["state"])
 
@@ -186,9 +188,11 @@ class Piped:
         if state == "online":
             if self._lost_at is not None:
                 say("connected again")
-            self._was_online, self._lost_at = True, None
+            self._was_online, self._moving, self._lost_at = True, False, None
         elif state == "offline":
             self._ended.set()
+        elif state == "waiting" and self._moving:
+            self._moving = False  # a server that goes as announced is left for another: only a failure is worth a word
         elif state == "waiting" and self._lost_at is None and self._was_online:
             self._lost_at = asyncio.get_running_loop().time()
             say("the connection is lost; trying again")

@@ -40,7 +40,7 @@ class Talk:
         self._entering: set[str] = set()
         self._oldest: dict[str, int] = {}
         self._sent: dict[str, int] = {}
-        self._was_online = self._away = False
+        self._was_online = self._away = self._moving = False
         self._marked: dict[str, int] = {}
         self._marks = True
         self._ticks = 0
@@ -65,6 +65,8 @@ class Talk:
                 self._mentioned(detail)
             case "direct":
                 self._addressed(detail)
+            case "going-away":
+                self._moving = True
             case "state":
                 self._state(detail["state"])
         self.screen.refresh()
@@ -113,8 +115,10 @@ class Talk:
         if state == "online":
             if self._away:
                 self.screen.show([note("connected again")])
-            self._was_online, self._away = True, False
+            self._was_online, self._away, self._moving = True, False, False
             self._ticks = PING_TICKS - 1  # measure soon, but not while the rooms still load
+        elif state == "waiting" and self._moving:
+            self._moving = False  # a server that goes as announced is left for another: only a failure is worth a word
         elif state == "waiting" and self._was_online and not self._away:
             self._away = True
             self._say("the connection is lost; it comes back by itself")
@@ -352,5 +356,5 @@ class Talk:
         for name, room in self._there().rooms.items():
             seq = room.position.seq if room.position else 0
             if self._marks and room.joined and seq > max(room.read, self._marked.get(name, 0)):
-                self._marked[name] = seq
                 await self._there().read(name, seq)
+                self._marked[name] = seq

@@ -300,6 +300,19 @@ async def test_nothing_is_missed_when_the_workers_die(server: Callable[..., Serv
     assert [row.split()[0] for row in shown] == ["the", "connected"] * 2
 
 
+async def test_a_server_that_goes_as_announced_is_no_news(double: Double, terminal: Open):
+    """A rolling deploy: another connection, no words about it. A loss is told, once it is one."""
+    ada = terminal("r", "--url", double.url, "--name", "Ada")
+    await asyncio.to_thread(ready, ada)
+    await double.push(type="going-away", after=0.05, reason="drain")
+    await until_async(lambda: len(double.requests("join")) == 2, "it has moved")
+    await until_async(lambda: "online" in ada.status, "it is online")
+    double.sockets[-1].transport.abort()
+    await until_async(lambda: len(double.requests("join")) == 3, "it is back")
+    await asyncio.to_thread(ada.sees, "connected again")
+    assert sum("connection" in row for row in ada.rows) == 1
+
+
 async def test_a_server_that_sends_the_user_away(double: Double, terminal: Open):
     """The command ends and says why."""
     ada = terminal("r", "--url", double.url, "--name", "Ada")
