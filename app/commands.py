@@ -25,6 +25,7 @@ from app.directory import Directory
 from app.errors import BadRequest, NotJoined, ParleyError, RateLimited, Unauthorized
 from app.events import head
 from app.hub import Hub
+from app.inbox import Inbox
 from app.joining import PAGE_MAX, Joining, Work, newest, oldest
 from app.marks import Marks
 from app.member import ERRORS_IN_A_ROW, WAITING_REQUESTS, Member, State
@@ -77,7 +78,6 @@ class Commands:
         self._broker = broker
         self._presence = presence
         self._typing = presence.typists.rooms
-        self._directory = directory
         self._guests = guests
         self._tasks = tasks
         self._deadlines = deadlines
@@ -86,6 +86,7 @@ class Commands:
         self._people = people
         self.marks = Marks(hub, personal, deadlines)
         people.on_mark = self.marks.heard
+        self._inbox = Inbox(hub, directory, self.marks, personal)
         self._direct = Direct(personal, people, deadlines)
         self._joining = Joining(hub, broker, presence, counters, promises.rooms, promises.resume_events, self.marks)
         self._amending = Amending(broker, counters, promises.text_chars, self._people_of)
@@ -190,7 +191,7 @@ class Commands:
                 if room is not None:
                     self._presence.typists.type(room, member)
             case wire.Rooms():
-                return self._rooms(member, request)
+                return self._inbox.answer(member, request)
             case wire.Ping():
                 member.reply(wire.encode(wire.Pong(request.id)))
         return None
@@ -300,10 +301,6 @@ class Commands:
         self._presence.leave(room, member)
         member.rooms = tuple(other for other in member.rooms if other is not room)
         member.reply(wire.encode(wire.Left(request.id, room.name)))
-
-    async def _rooms(self, member: Member, request: wire.Rooms) -> None:
-        rooms = await self._directory.rooms(request.limit)
-        member.reply(wire.encode(wire.RoomList(request.id, rooms)))
 
     # Messages
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from app.backplane.activity import Activity
+from app.backplane.personal import Place
 from app.presence import Presence
 from app.protocol import messages as wire
 
@@ -27,6 +28,7 @@ class Directory:
         self._touched = touched
         self._clock = clock
         self._rooms: list[wire.RoomEntry] = []
+        self._places: dict[str, Place] = {}
         self._read_at = float("-inf")
         self._lock = asyncio.Lock()
 
@@ -63,5 +65,10 @@ class Directory:
                     )
                     for each in found
                 ]
+                self._places = {each.room: Place(each.epoch, each.seq, each.ts, each.others) for each in found}
                 self._read_at = self._clock()
             return self._rooms[: min(limit, ROOMS_MAX)]
+
+    def place(self, room: str) -> Place | None:
+        """Where a room of the last list was then."""
+        return self._places.get(room)

@@ -79,9 +79,13 @@ class Marks:
     def _forget(self, handle: str) -> None:
         self._known.pop(handle, None)
 
+    def mark(self, member: Member, room: str) -> Mark | None:
+        """The person's mark in the room of that name, as far as known."""
+        return self._known.get(member.handle, {}).get(room)
+
     def of(self, member: Member, room: Room) -> int:
         """How far the person has read in a room, as far as known; 0 for not at all."""
-        mark = self._known.get(member.handle, {}).get(room.name)
+        mark = self.mark(member, room.name)
         return mark.seq if mark is not None and mark.epoch == room.at.epoch else 0
 
     def heard(self, notice: Notice) -> None:

@@ -27,13 +27,18 @@ PEOPLE_MAX = 5_000
 
 
 class About(NamedTuple):
-    """What is known of a room. `topic` is JSON, empty if there is none; `ts` is that of the last activity."""
+    """What is known of a room. `topic` is JSON, empty if there is none; `ts` is that of the last activity.
+
+    `others` of its events are no messages.
+    """
 
     room: str
     ts: int
     seq: int
     topic: bytes
     members: int
+    epoch: str = ""
+    others: int = 0
 
 
 class Activity(Protocol):
@@ -90,7 +95,7 @@ class RedisActivity:
         except hiredis.ReplyError as error:
             raise Unavailable(f"Redis refuses to read: {error}") from None
         return [
-            About(room, ts, reply[0], reply[1] or b"", reply[2])
+            About(room, ts, reply[0], reply[1] or b"", reply[2], (reply[3] or b"").decode(), reply[4])
             for (room, ts), reply in zip(times.items(), replies, strict=True)
             if type(reply) is list and reply[0] is not None
         ]

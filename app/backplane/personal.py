@@ -6,7 +6,8 @@ a task. What is only told may be lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -28,6 +29,15 @@ class Mark(NamedTuple):
 
     epoch: str
     seq: int
+    others: int
+
+
+class Place(NamedTuple):
+    """Where a room is: its last event and the time of that, in milliseconds; `others` of its events are no messages."""
+
+    epoch: str
+    seq: int
+    ts: int
     others: int
 
 
@@ -87,6 +97,10 @@ class Personal(Protocol):
         """
 
 
+    def places(self, rooms: Sequence[str], done: Callable[[list[Place | None]], None]) -> None:
+        """Where each of some rooms is; None for one that is not there, or is not known."""
+
+
 class RedisPersonal:
     """See Personal. Kept a day longer than the rooms' events, `kept_seconds`."""
 
@@ -95,6 +109,7 @@ class RedisPersonal:
         self._kept_seconds = kept_seconds + kept_seconds // 4 + EXTRA_SECONDS
         self._mark = Script("mark")
         self._direct = Script("direct")
+        self._last = Script("last")
 
     def tell(self, notice: Notice) -> None:
         """See Personal."""
@@ -141,6 +156,22 @@ class RedisPersonal:
         self._pipeline.post_script(
             self._direct, (*arguments, *_told(who), *told), lambda reply: done(type(reply) is int)
         )
+
+
+    def places(self, rooms: Sequence[str], done: Callable[[list[Place | None]], None]) -> None:
+        """See Personal."""
+        found: list[Place | None] = [None] * len(rooms)
+        waiting = set(range(len(rooms)))
+
+        def answer(number: int, reply: Reply) -> None:
+            if type(reply) is list:
+                found[number] = Place(reply[0].decode(), *reply[1:])
+            waiting.discard(number)
+            if not waiting:
+                done(found)
+
+        for number, room in enumerate(rooms):
+            self._pipeline.post_script(self._last, (2, keys.log(room), keys.meta(room)), partial(answer, number))
 
 
 def _told(who: str) -> tuple[bytes]:

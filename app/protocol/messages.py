@@ -369,13 +369,29 @@ class Typists(Struct, tag="typing"):
 
 
 class RoomEntry(Struct, omit_defaults=True):
-    """A room in a list. `ts` is the time of its last event, `members` how many people are there."""
+    """A room in a list. `ts` is the time of its last event, `members` how many people are there.
+
+    `read` and `unread`, which counts messages, are there where the user has a mark.
+    """
 
     room: str
     members: int
     seq: int
     ts: int
     topic: str | UnsetType = UNSET
+    read: int | UnsetType = UNSET
+    unread: int | UnsetType = UNSET
+
+
+class DirectEntry(Struct):
+    """A direct room in a list; `read` is there where the user has a mark."""
+
+    room: str
+    person: Person = field(name="with")
+    seq: int
+    ts: int
+    unread: int
+    read: int | UnsetType = UNSET
 
 
 class RoomList(Struct, tag="rooms"):
@@ -383,6 +399,7 @@ class RoomList(Struct, tag="rooms"):
 
     id: int
     rooms: list[RoomEntry]
+    direct: list[DirectEntry] = []
 
 
 Reply = Welcome | Ack | ReadTo | Direct | Mentioned | Left | Pong | GoingAway | Error

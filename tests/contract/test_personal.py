@@ -15,6 +15,7 @@ from app.errors import Unavailable
 from app.protocol.names import handle
 from tests.contract.engines import witness
 from tests.contract.stage import RedisStage, Stage
+from tests.fakes.sent import Amends, Sent
 from tests.support import DEADLINE_SECONDS, until_async
 
 
@@ -114,6 +115,22 @@ async def test_a_person_has_a_bounded_number_of_direct_rooms(
     assert set(await ask(store.directs, who)) == {"dm:0", "dm:1", "dm:2"}
 
 
+async def test_places_are_those_of_the_rooms(stage: Stage, room: str) -> None:
+    """Epoch, last event and its time, number of others; in the order asked for."""
+    broker, store = await stage.broker(), await stage.personal()
+    await broker.latest(f"{room}-empty", 0)
+    for _ in range(3):
+        sent = await Sent().through(broker, f"{room}-a")
+    await Amends("topic", 0, "t").through(broker, f"{room}-b")
+    rooms = [f"{room}-none", f"{room}-a", f"{room}-empty", f"{room}-b"]
+    none, three, empty, topic = await ask(store.places, rooms)
+    assert none is None
+    epoch = (await broker.latest(f"{room}-a", 0)).top.epoch
+    assert three == (epoch, 3, sent.confirmed[2], 0)
+    assert (empty.seq, empty.ts, empty.others) == (0, 0, 0)
+    assert (topic.seq, topic.others) == (1, 1)
+
+
 async def test_a_notice_is_told_as_it_is(stage: Stage, who: str) -> None:
     """To whoever listens for the person."""
     store = await stage.personal()
@@ -131,6 +148,7 @@ async def test_what_is_kept_of_a_person_expires(real: RedisStage, who: str) -> N
         client.script_flush()
         assert await mark(store, who, "r", "e", 1, 0) is not None
         assert await ask(store.direct, who, "dm:a", Person("u", "n"), None, None)
+        assert await ask(store.places, ["x", "y"]) == [None, None]
         for key in (keys.marks(who), keys.directs(who)):
             assert 30 * 86400 < client.ttl(key) <= 40 * 86400
 

@@ -198,6 +198,18 @@ async def test_rooms_are_listed_by_last_activity(stage: Stage, room: str) -> Non
     assert len(await activity.newest(1, [])) == 1
 
 
+async def test_a_list_tells_how_many_events_are_no_messages(stage: Stage, room: str) -> None:
+    """And of which life of the room it speaks, so that what is unread can be counted."""
+    broker, activity = await stage.broker(), await stage.activity()
+    await Sent().through(broker, room)
+    topic = Sent()
+    broker.amend(room, topic, Amendment("topic", 0, "u1", b'"Tea"'))
+    await topic.answered()
+    activity.write({room: 2_000_000_000_003})
+    (found,) = [about for about in await activity.newest(100, []) if about.room == room]
+    assert (found.epoch, found.seq, found.others) == ((await broker.latest(room, 0)).top.epoch, 2, 1)
+
+
 async def test_direct_rooms_are_not_noted(stage: Stage, room: str) -> None:
     """They are nobody else's business."""
     broker, activity = await stage.broker(), await stage.activity()

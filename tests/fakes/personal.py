@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from app.backplane import keys
-from app.backplane.personal import DIRECTS_MAX, MARKS_MAX, Mark, Notice, Person, encode
+from app.backplane.personal import DIRECTS_MAX, MARKS_MAX, Mark, Notice, Person, Place, encode
 from app.errors import ParleyError
+from app.events import head
 from tests.fakes.broker import MemoryStore
 
 
@@ -74,6 +75,19 @@ class MemoryPersonal:
                 self._publish(new)
             self._publish(always)
         self._later(done, not self.mute)
+
+    def places(self, rooms: Sequence[str], done: Callable[[list[Place | None]], None]) -> None:
+        """See Personal."""
+        self._check()
+        found = [self._place(room) for room in rooms]
+        self._later(done, found)
+
+    def _place(self, name: str) -> Place | None:
+        room = self._store.rooms.get(name)
+        if room is None or self.mute:
+            return None
+        ts = head(room.log[-1]).ts if room.log else 0
+        return Place(room.epoch, room.seq, ts, room.others)
 
     def _check(self) -> None:
         if self.failure is not None:

@@ -113,5 +113,5 @@ class MemoryActivity:
                 user for worker in living for user in self._store.rosters.get((room, worker), Written(0, {})).people
             }
             kept = self._store.rooms[room]
-            found.append(About(room, ts, kept.seq, kept.topic, len(people)))
+            found.append(About(room, ts, kept.seq, kept.topic, len(people), kept.epoch, kept.others))
         return found
