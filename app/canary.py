@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import deque
 from functools import partial
-from itertools import count
 
 from app.backplane import keys
 from app.backplane.link import Reply
@@ -50,14 +49,16 @@ class Canary:
 
     async def run(self) -> None:
         """Send, for ever; sooner again where it cannot be sent, which its age tells."""
-        for number in count():
+        sent = 0
+        while True:
             pause = CANARY_SECONDS
             try:
                 await self._subscriber.subscribe(self.channel)
                 self._pipeline.post(("PUBLISH", self.channel, b"%.6f" % time.monotonic()), _ignore)
                 self._pipeline.post(("TIME",), partial(self._compare, time.time()))
-                if number % INFO_EVERY == 0:
+                if sent % INFO_EVERY == 0:
                     self._pipeline.post(("INFO",), self.note)
+                sent += 1
             except ParleyError:
                 pause = CANARY_RETRY_SECONDS
             await asyncio.sleep(pause)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import re
 import secrets
+import shlex
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
-from tests.integration.compose import Client, Stack, run
+from tests.integration.compose import ROOT, UP_SECONDS, Client, Message, Stack, run
 
 pytestmark = pytest.mark.docker
 
@@ -206,6 +211,91 @@ async def test_acknowledged_messages_survive_the_death_of_redis(stack: Stack, op
     assert [event["seq"] for event in joined["messages"]] == said
     ack = await reader.say(here, "afterwards")
     assert ack["seq"] == said[-1] + 1
+
+
+def documented(name: str) -> str:
+    """The commands that docs/operations.md gives for something."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    found = re.search(rf"<!-- tried by tests/integration/test_compose.py: {name} -->\n```sh\n(.*?)```", page, re.DOTALL)
+    assert found is not None, name
+    return found[1]
+
+
+def carry_out(stack: Stack, name: str, directory: Path) -> None:
+    """Type them, in a directory of the test's own."""
+    run(
+        "bash",
+        "-ec",
+        f"cd {shlex.quote(str(directory))}\n{documented(name)}",
+        timeout_seconds=UP_SECONDS,
+        COMPOSE_FILE=str(ROOT / "docker-compose.yml"),
+        COMPOSE_PROJECT_NAME=stack.project,
+        PARLEY_PORT=stack.address,
+    )
+
+
+async def listen(client: Client) -> list[Message]:
+    """Every event until the connection is closed."""
+    events: list[Message] = []
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            with contextlib.suppress(TimeoutError):
+                events.append(await client.event())
+    return events
+
+
+async def test_an_upgrade_as_documented_loses_nothing(stack: Stack, open_client: Open, tmp_path: Path) -> None:
+    """All replicas are replaced while somebody talks and others listen; those that are sent away resume."""
+    await asyncio.to_thread(stack.up, "--scale", "app=3")
+    before = set(stack.containers("app"))
+    here = room()
+    listener = await open_client()
+    epoch = (await listener.ask("join", room=here))["epoch"]
+    listening = asyncio.create_task(listen(listener), name="listen")
+    upgrading = asyncio.create_task(asyncio.to_thread(carry_out, stack, "upgrade", tmp_path), name="upgrade")
+    said: list[int] = []
+    while not upgrading.done():
+        talker = await open_client()
+        await talker.ask("join", room=here)
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(20):
+                said.append((await talker.say(here, "hello"))["seq"])
+                await asyncio.sleep(0.05)
+        await talker.close()
+    await upgrading
+    after = set(stack.containers("app"))
+    assert len(after) == 3
+    assert not after & before
+    events = await listening
+    assert await listener.close_code() == 1012
+    again = await open_client(guest=listener.welcome["guest"], session=listener.welcome["session"])
+    since = {"epoch": epoch, "seq": events[-1]["seq"], "mid": events[-1]["mid"]}
+    resumed = await again.ask("join", room=here, since=since)
+    assert resumed["recovered"] is True
+    heard = [event["seq"] for event in [*events, *resumed["messages"]]]
+    while len(heard) < len(said):
+        heard.append((await again.event())["seq"])
+    assert heard == said == list(range(1, len(said) + 1))
+
+
+async def test_a_backup_as_documented_can_be_restored(stack: Stack, open_client: Open, tmp_path: Path) -> None:
+    """Taken while people talk; restored it has what was acknowledged before, and who knew more is told."""
+    here = room()
+    client = await open_client()
+    await client.ask("join", room=here)
+    for number in range(10):
+        await client.say(here, f"kept {number}")
+    await asyncio.to_thread(carry_out, stack, "backup", tmp_path)
+    await client.say(here, "after the backup")
+    known = await (await open_client()).ask("join", room=here)
+    assert known["seq"] == 11
+    await asyncio.to_thread(carry_out, stack, "restore", tmp_path)
+    reader = await open_client()
+    joined = await reader.ask("join", room=here, since={key: known[key] for key in ("epoch", "seq", "mid")})
+    assert joined["recovered"] is False
+    assert [event["text"] for event in joined["messages"]] == [f"kept {number}" for number in range(10)]
+    ack = await reader.say(here, "goes on")
+    assert (ack["seq"], ack["mid"] == known["mid"]) == (11, False)
 
 
 def test_the_doctor_finds_nothing_to_mend(stack: Stack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -129,6 +130,31 @@ async def test_the_next_start_has_the_history(server: Callable[..., Server], tmp
     assert (data / "valkey" / "valkey.conf").stat().st_mode & 0o777 == 0o600
     assert first.stop() == 0
     assert await _say(server("--data-dir", str(data)), "two") == ["one", "two"]
+
+
+async def test_a_copy_of_the_data_directory_is_a_backup(server: Callable[..., Server], tmp_path: Path) -> None:
+    """Restored it has what was said before; who had heard more is told that this is not what he knew."""
+    data = tmp_path / "data"
+    first = server("--data-dir", str(data))
+    assert await _say(first, "one") == ["one"]
+    first.stop()
+    shutil.copytree(data, tmp_path / "backup")
+    second = server("--data-dir", str(data))
+    assert await _say(second, "two") == ["one", "two"]
+    peer = await Peer.open(second.ws)
+    known = await peer.ask("join", room="lobby")
+    await peer.close()
+    second.stop()
+    shutil.rmtree(data)
+    shutil.copytree(tmp_path / "backup", data)
+    third = server("--data-dir", str(data))
+    assert await _say(third, "three") == ["one", "three"]
+    again = await Peer.open(third.ws)
+    since = {key: known[key] for key in ("epoch", "seq", "mid")}
+    joined = await again.ask("join", room="lobby", since=since)
+    assert (joined["seq"], joined["recovered"]) == (known["seq"], False)
+    assert [event["text"] for event in joined["messages"]] == ["one", "three"]
+    await again.close()
 
 
 async def test_a_start_after_kill_9_of_everything_works(server: Callable[..., Server], tmp_path: Path) -> None:
