@@ -12,18 +12,18 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 
 import structlog
 
 from app import frames
-from app.backplane.rosters import Held, Moved, Store, Typed, Written, read_news
-from app.errors import ParleyError, Unavailable
+from app.backplane.rosters import Held, Store, Typed, read_news
+from app.errors import ParleyError
 from app.hub import Hub
+from app.ledger import Ledger, Watch
 from app.member import Member
 from app.metrics import Counters
 from app.peers import Peer, Peers
-from app.room import Client, Room
+from app.room import Room
 from app.roster import Roster
 from app.typists import Typists
 
@@ -31,9 +31,8 @@ SWEEP_SECONDS = 0.1
 SLICE_SECONDS = 0.005
 BUSY_SECONDS = 0.1
 """A loop that is late by more has better things to do than to tell who types."""
-WRITE_SECONDS = 0.5
 PUSH_SECONDS = 1.0
-RETRY_SECONDS = 1.0
+RELEASE_SECONDS = 1.0
 AUDIT_SECONDS = 30.0
 RETURN_SECONDS = 3.0
 COMPARED_AT_ONCE = 64
@@ -56,26 +55,6 @@ class Patience:
     lease_seconds: float = 15.0
 
 
-class _Watch:
-    """The roster of a room, and what is under way for it.
-
-    Attributes:
-        listening: the room is open here, so that other workers are heard.
-        unread: workers whose rosters have to be read.
-        behind: members that missed a push, or None.
-    """
-
-    __slots__ = ("behind", "listening", "push_at", "read_at", "roster", "unread", "write_at", "writing")
-
-    def __init__(self, roster: Roster) -> None:
-        self.roster = roster
-        self.listening = False
-        self.unread: set[str] = set()
-        self.behind: set[Client] | None = None
-        self.writing = False
-        self.write_at = self.read_at = self.push_at = 0.0
-
-
 class Presence:
     """Rosters of all rooms with people here, or open here."""
 
@@ -87,13 +66,14 @@ class Presence:
         self._counters = counters
         self._clock = clock
         self._patience = patience
-        self._watches: dict[str, _Watch] = {}
-        self._dirty: dict[_Watch, None] = {}
+        self._watches: dict[str, Watch] = {}
+        self._dirty: dict[Watch, None] = {}
         # (whom, where) -> when the grace is over, and the name; in the order of those times.
-        self._grace: dict[tuple[_Watch, str], tuple[float, str]] = {}
+        self._grace: dict[tuple[Watch, str], tuple[float, str]] = {}
         self._pause_seconds = min(1.0, patience.lease_seconds / 5)
         self._peers = Peers(patience.lease_seconds, max(2 * self._pause_seconds, patience.lease_seconds / 5))
-        self._versions = count(1)
+        self._ledger = Ledger(store, self._peers, counters, clock)
+        self._ledger.on_change, self._ledger.names_here = self._touch, self._names_here
         self._compare_from = 0.0
         self._audit = asyncio.Event()
         self._released = False
@@ -111,7 +91,7 @@ class Presence:
         """A member has joined."""
         watch = self._watch(room.name)
         watch.roster.enter(member.user, member.name)
-        self._dirty[watch] = None
+        self._touch(watch)
 
     def leave(self, room: Room, member: Member, lost: bool = False) -> None:
         """A member has left, or its connection was lost."""
@@ -121,7 +101,7 @@ class Presence:
             watch.behind.discard(member)
         if not lost or not self._patience.grace_seconds:
             watch.roster.leave(member.user)
-            self._dirty[watch] = None
+            self._touch(watch)
         elif watch.roster.lose(member.user):
             key = watch, member.user
             self._grace.pop(key, None)
@@ -151,7 +131,7 @@ class Presence:
         watch = self._watch(room.name)
         watch.listening = True
         watch.unread = set(self._peers)
-        self._read(watch, self._clock())
+        self._ledger.read(watch)
 
     def close(self, room: Room) -> None:
         """A room is not subscribed any more; those whose grace runs are still to be looked after."""
@@ -160,12 +140,24 @@ class Presence:
         watch.unread.clear()
         watch.behind = None
         watch.roster.forget_others()
+        self._touch(watch)
+
+    def _touch(self, watch: Watch) -> None:
+        """Something may have to be done for a room."""
         self._dirty[watch] = None
 
-    def _watch(self, name: str) -> _Watch:
+    def _names_here(self, watch: Watch) -> dict[str, str]:
+        """User -> name of all who are here, those whose grace runs included."""
+        room = self._hub.get(watch.roster.room)
+        members = room.members if room is not None else ()
+        names = {member.user: member.name for member in members if isinstance(member, Member)}
+        graced = (0.0, "")
+        return {user: names.get(user) or self._grace.get((watch, user), graced)[1] for user in watch.roster.local()}
+
+    def _watch(self, name: str) -> Watch:
         watch = self._watches.get(name)
         if watch is None:
-            watch = self._watches[name] = _Watch(Roster(name, self._patience.limit))
+            watch = self._watches[name] = Watch(Roster(name, self._patience.limit))
         return watch
 
     # What other workers say
@@ -182,14 +174,7 @@ class Presence:
         if isinstance(news, Typed):
             self.typists.hear(room, news)
             return
-        watch = self._watch(room.name)
-        place, roster = self._peers.heard(news.worker, self._clock()).place, watch.roster
-        if news.whole:
-            if news.version > roster.versions.get(place, 0):
-                roster.replace(place, news.version, news.joined)
-        elif not roster.take(place, news.prev, news.version, news.joined, news.left, news.count):
-            watch.unread.add(news.worker)
-        self._dirty[watch] = None
+        self._ledger.hear(self._watch(room.name), news)
 
     # Sweep: what is due
 
@@ -225,15 +210,15 @@ class Presence:
                 return
             del self._grace[key]
             watch.roster.expire(user)
-            self._dirty[watch] = None
+            self._touch(watch)
 
-    def _look_after(self, watch: _Watch, now: float) -> bool:
+    def _look_after(self, watch: Watch, now: float) -> bool:
         """Do what is due for a room; true if nothing is left to do."""
         roster = watch.roster
         if (roster.unwritten or roster.whole) and not watch.writing and now >= watch.write_at:
-            self._write(watch, now)
+            self._ledger.write(watch)
         if watch.unread and now >= watch.read_at:
-            self._read(watch, now)
+            self._ledger.read(watch)
         if watch.listening and now >= watch.push_at and self._push(watch):
             watch.push_at = now + PUSH_SECONDS
         if roster.unwritten or roster.whole or watch.writing:
@@ -244,96 +229,13 @@ class Presence:
             return True
         return now >= watch.push_at and not watch.unread and not watch.behind
 
-    # Writing: what the others are to know
-
-    def _write(self, watch: _Watch, now: float) -> None:
-        roster = watch.roster
-        watch.write_at = now + WRITE_SECONDS
-        version = next(self._versions)
-        if roster.whole:
-            people = self._names_here(watch)
-            change = Moved(self._store.worker, 0, version, len(people), people, [], True)
-        else:
-            joined = {user: name for user, name in roster.unwritten.items() if name is not None}
-            left = [user for user, name in roster.unwritten.items() if name is None]
-            change = Moved(self._store.worker, roster.version, version, roster.here, joined, left)
-        unwritten, roster.unwritten = roster.unwritten, {}
-        if not roster.here and not roster.version and not roster.whole:
-            return  # came and went before anybody knew
-        try:
-            self._store.write(roster.room, change, lambda well: self._written(watch, well))
-        except Unavailable:
-            roster.unwritten, roster.whole = unwritten, True
-            watch.write_at = now + RETRY_SECONDS
-            return
-        roster.whole = False
-        roster.version = version if change.count else 0
-        watch.writing = True
-        self._counters.roster_writes += 1
-
-    def _written(self, watch: _Watch, well: bool) -> None:
-        watch.writing = False
-        if not well:
-            watch.roster.whole = True
-            watch.write_at = self._clock() + RETRY_SECONDS
-        self._dirty[watch] = None
-
-    def _names_here(self, watch: _Watch) -> dict[str, str]:
-        """User -> name of all who are here, those whose grace runs included."""
-        names = {user: name for (where, user), (_, name) in self._grace.items() if where is watch}
-        room = self._hub.get(watch.roster.room)
-        if room is not None:
-            names.update({member.user: member.name for member in room.members if isinstance(member, Member)})
-        return {user: names.get(user, "") for user in watch.roster.local()}
-
-    # Reading: what the others have written
-
-    def _read(self, watch: _Watch, now: float) -> None:
-        roster = watch.roster
-        watch.read_at = now + RETRY_SECONDS
-        peers = {worker: peer for worker in watch.unread if (peer := self._peers.get(worker)) is not None}
-        workers, asked = list(peers), [roster.versions.get(peer.place, 0) for peer in peers.values()]
-        watch.unread.clear()
-        if not workers:
-            return
-
-        def done(read: list[Written] | None) -> None:
-            self._dirty[watch] = None
-            for index, worker in enumerate(workers):
-                peer = self._peers.get(worker)
-                if peer is None or not watch.listening:
-                    continue
-                if read is None or roster.versions.get(peer.place, 0) != asked[index]:
-                    watch.unread.add(worker)  # not read, or heard of meanwhile: what was read may be older
-                else:
-                    roster.replace(peer.place, *read[index])
-
-        self._counters.roster_reads += 1
-        try:
-            self._store.read(roster.room, workers, done)
-        except Unavailable:
-            watch.unread.update(workers)
-            self._dirty[watch] = None
-
-    def _read_names(self, watch: _Watch) -> None:
-        """A room that was only counted has become small: its people's names are in Redis."""
-
-        def done(read: list[Written] | None) -> None:
-            if watch.listening and watch.roster.wants_names:
-                names = {user: name for each in read or [] for user, name in each.people.items()}
-                watch.roster.name_all(names)
-            self._dirty[watch] = None
-
-        with suppress(Unavailable):
-            self._store.read(watch.roster.room, [self._store.worker, *self._peers], done)
-
     # Pushing: what members are told
 
-    def _push(self, watch: _Watch) -> bool:
+    def _push(self, watch: Watch) -> bool:
         """Tell members what has changed; whether there was anything to tell."""
         roster, room = watch.roster, self._hub.get(watch.roster.room)
         if roster.wants_names and len(roster):
-            self._read_names(watch)
+            self._ledger.read_names(watch)
         payload, missed = roster.push(), watch.behind
         if room is None or (payload is None and not missed):
             return False
@@ -378,7 +280,7 @@ class Presence:
             for watch in self._watches.values():
                 if watch.roster.here:
                     watch.roster.whole = True
-                    self._dirty[watch] = None
+                    self._touch(watch)
         self.held.set()
         new, dead = self._peers.alive(set(held.alive) - {self._store.worker}, now)
         if new:
@@ -392,13 +294,13 @@ class Presence:
         for watch in self._watches.values():
             if peer.place in watch.roster.versions:
                 watch.roster.drop(peer.place)
-                self._dirty[watch] = None
+                self._touch(watch)
 
     async def release(self) -> None:
         """This worker goes: its people have the grace to come back elsewhere."""
         self._released = True
         with suppress(ParleyError, TimeoutError):
-            async with asyncio.timeout(RETRY_SECONDS):
+            async with asyncio.timeout(RELEASE_SECONDS):
                 await self._store.release(max(self._patience.grace_seconds, 0.5))
 
     # Audit: whether what is known here is what is written
@@ -426,25 +328,6 @@ class Presence:
                 with suppress(ParleyError):
                     # Before that, a change could be neither read nor heard.
                     await self._hub.confirm(room)
-                    self._compare(watch)
+                    self._ledger.compare(watch, others=self._clock() >= self._compare_from)
             if number % COMPARED_AT_ONCE == COMPARED_AT_ONCE - 1:
                 await asyncio.sleep(0.01)
-
-    def _compare(self, watch: _Watch) -> None:
-        roster = watch.roster
-        workers = list(self._peers) if self._clock() >= self._compare_from else []
-        version = roster.version
-
-        def done(written: list[int] | None) -> None:
-            if written is None or not watch.listening:
-                return
-            if written[0] != version == roster.version and not watch.writing:
-                roster.whole = True
-            for worker, theirs in zip(workers, written[1:], strict=True):
-                peer = self._peers.get(worker)
-                if peer is not None and roster.versions.get(peer.place, 0) != theirs:
-                    watch.unread.add(worker)
-            if roster.whole or watch.unread:
-                self._dirty[watch] = None
-
-        self._store.versions(roster.room, workers, done)

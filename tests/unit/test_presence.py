@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.presence import PUSH_SECONDS, RETRY_SECONDS, WRITE_SECONDS, Patience
+from app.ledger import RETRY_SECONDS, WRITE_SECONDS
+from app.presence import PUSH_SECONDS, Patience
 from app.protocol.codes import CloseCode
 from tests.fakes.broker import MemoryStore
 from tests.fakes.wire import close
