@@ -96,7 +96,6 @@ class Personal(Protocol):
         Both notices come with a message there: one for the first, one for each.
         """
 
-
     def places(self, rooms: Sequence[str], done: Callable[[list[Place | None]], None]) -> None:
         """Where each of some rooms is; None for one that is not there, or is not known."""
 
@@ -156,7 +155,6 @@ class RedisPersonal:
         self._pipeline.post_script(
             self._direct, (*arguments, *_told(who), *told), lambda reply: done(type(reply) is int)
         )
-
 
     def places(self, rooms: Sequence[str], done: Callable[[list[Place | None]], None]) -> None:
         """See Personal."""

@@ -21,7 +21,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pace", "backplane.pipeline"),
     ("backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.activity"),
     ("backplane.personal", "backplane.assess"),
-    ("reader", "hub", "relay", "typists", "presence", "directory"),
+    ("reader", "hub", "relay", "typists", "ledger", "presence", "directory"),
     ("people", "marks", "mentions", "direct", "inbox"),
     ("joining", "amending", "commands", "feed"),
     ("endpoint", "api", "canary", "lifecycle", "embedded"),
