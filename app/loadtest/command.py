@@ -17,7 +17,7 @@ from app.loadtest.plan import Plan
 if TYPE_CHECKING:
     from app.traffic.stacks import Stack
 
-NEEDED = {"hdrh": "hdrhistogram", "rich": "rich", "playwright": "playwright"}
+NEEDED = {"hdrh": "hdrhistogram", "playwright": "playwright"}
 USAGE = 2
 SLO = "p99=200ms"
 T = TypeVar("T")

@@ -6,7 +6,6 @@ It is the protocol's contract in little, without the comforts of app.client: a f
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import msgspec
 from app.client import backoff
 from app.loadtest import wire
 from app.loadtest.room import Event, Room, Told
-from app.loadtest.tally import Tally, bucket
+from app.loadtest.tally import Tally, bucket, now_us
 from app.loadtest.wire import Wire
 from app.traffic import mark
 from app.traffic.ledger import Seat
@@ -28,11 +27,6 @@ WINDOW = 32
 HELLO, JOIN, FIRST_SEND = 1, 2, 3
 
 _encode = msgspec.json.encode
-
-
-def now_us() -> int:
-    """Microseconds of the clock that all processes of a run share."""
-    return time.monotonic_ns() // 1000
 
 
 @dataclass(slots=True)
@@ -56,7 +50,22 @@ class Member:
 
     __slots__ = (
         *("_acks", "_began", "_epoch", "_flying", "_guest", "_heard", "_heard_at", "_ids", "_mid", "_next"),
-        *("_queue", "_scene", "_tries", "_window", "_wire", "gone", "here", "name", "number", "room", "seat", "url"),
+        *(
+            "_known",
+            "_queue",
+            "_scene",
+            "_tally",
+            "_tries",
+            "_window",
+            "_wire",
+            "gone",
+            "here",
+            "name",
+            "number",
+            "room",
+            "seat",
+            "url",
+        ),
     )
 
     def __init__(self, number: int, room: Room, scene: Scene, url: str, token: str) -> None:
@@ -65,6 +74,8 @@ class Member:
         self.seat = Seat()
         self.here = self.gone = False
         self._scene = scene
+        self._tally = scene.tally
+        self._known = room.known
         self._wire: Wire | None = None
         self._guest = self._epoch = self._mid = ""
         self._tries = self._next = 0
@@ -102,7 +113,7 @@ class Member:
             return
         if was_here:
             self._tries = 0
-            self._scene.tally.reconnects += 1
+            self._tally.reconnects += 1
         if not backoff.comes_back(code):
             self.gone = True
             self._scene.note(f"sent away for good with {code}")
@@ -143,12 +154,13 @@ class Member:
     # What arrives
 
     def received(self, data: bytes) -> bytes:
-        """Bytes of frames; what is left of an unfinished one."""
+        """Bytes of frames; what is left of an unfinished one. The first lines are all that a known broadcast costs."""
         self._heard = True
-        chunk = self.room.chunk(data)
-        if chunk.plain and self.here and self.seat.run(chunk.first, chunk.last):
-            self._scene.tally.deliveries(chunk.times, now_us())
+        chunk = self._known.get(data) or self.room.chunk(data)
+        if chunk.plain and self.here and chunk.first == self.seat.next:
+            self.seat.next = chunk.last + 1
             self._mid = chunk.mid
+            self._tally.deliveries(chunk.times)
             return chunk.rest
         for item in chunk.items:
             if isinstance(item, Event):
@@ -160,13 +172,13 @@ class Member:
         return chunk.rest
 
     def _event(self, event: Event) -> None:
-        tally, seat = self._scene.tally, self.seat
+        tally, seat = self._tally, self.seat
         late = seat.late
         if not seat.see(event.seq):
             tally.twice += 1
             return
         tally.late += seat.late - late
-        tally.deliveries([event.time_us], now_us())
+        tally.deliveries((event.time_us,))
         if event.seq == seat.next - 1:
             self._mid = event.mid
 
@@ -190,7 +202,7 @@ class Member:
             self.seat.sit(told.seq)
             self._epoch, self._mid = told.epoch, told.mid
         else:
-            self._scene.tally.resumed += told.recovered
+            self._tally.resumed += told.recovered
             if not told.recovered:
                 self._scene.note("resumed without recovery")
             self._page(told)
@@ -209,7 +221,7 @@ class Member:
         for message in told.messages:
             event = self.room.event(message)
             if self.seat.fill(event.seq):
-                self._scene.tally.deliveries([event.time_us], now_us())
+                self._tally.deliveries((event.time_us,))
         self._mid = told.mid
 
     # What is sent
@@ -218,7 +230,7 @@ class Member:
         """A message is due now or was a moment ago; it leaves as soon as the server takes it."""
         if self.here and not self._queue and not self._flying:
             # Nothing but this process itself can have kept it.
-            self._scene.tally.lag[bucket(max(0, now_us() - intended_us))] += 1
+            self._tally.lag[bucket(max(0, now_us() - intended_us))] += 1
         self._queue.append((self._next, intended_us))
         self._next += 1
         self.flush()
@@ -236,7 +248,7 @@ class Member:
         while self._queue and len(self._flying) < self._window and self._wire.unsent < wire.UNSENT_MAX:
             number, intended_us = self._queue.popleft()
             self._flying[number] = (intended_us, asyncio.get_running_loop().time())
-            self._scene.tally.sent += 1
+            self._tally.sent += 1
             texts.append(self._request(number, intended_us))
         if texts:
             self._wire.send(*texts)
@@ -253,7 +265,7 @@ class Member:
         if number in self._flying and self.here and self._wire is not None:
             intended_us, _ = self._flying[number]
             self._flying[number] = (intended_us, asyncio.get_running_loop().time())
-            self._scene.tally.retried += 1
+            self._tally.retried += 1
             self._wire.send(self._request(number, intended_us))
 
     def _acked(self, told: Told) -> None:
@@ -261,7 +273,7 @@ class Member:
         flying = self._flying.pop(number, None)
         if flying is None:
             return  # the answer to a second try of what was answered already
-        tally = self._scene.tally
+        tally = self._tally
         tally.acked += 1
         tally.expected += self.room.members
         tally.ack[bucket(max(0, now_us() - flying[0]))] += 1
@@ -279,5 +291,5 @@ class Member:
             self.room.excused.add(mark.Mark(self.number, number, 0).key)
             asyncio.get_running_loop().call_later(told.retry or RETRY_SECONDS, self._again, number)
         elif self._flying.pop(number, None) is not None:
-            self._scene.tally.refused += 1
+            self._tally.refused += 1
             self.flush()

@@ -20,7 +20,7 @@ from app.loadtest.panel import Plain, Screen, display
 from app.loadtest.plan import Plan
 from app.loadtest.run import Session
 from app.loadtest.search import Search
-from app.loadtest.verdict import INVALID, USAGE, Verdict, broken, doubts, judge, missed
+from app.loadtest.verdict import INVALID, USAGE, Verdict, broken, doubts, judge, missed, own_limit
 from app.traffic import machine
 from app.traffic.stacks import Stack, StackError
 
@@ -96,7 +96,7 @@ async def _search(session: Session, shown: Plain | Screen) -> tuple[Verdict, lis
     steps: list[dict[str, Any]] = []
     held: list[Measure] = []
     violations: list[str] = []
-    limiting = ""
+    limited: dict[float, list[str]] = {}
     while not search.done and not session.interrupted.is_set():
         rate, validating = search.rate, search.validating
         seconds = step_seconds * (VALIDATION_STEPS if validating else 1)
@@ -104,7 +104,8 @@ async def _search(session: Session, shown: Plain | Screen) -> tuple[Verdict, lis
         wrong, late, doubtful = broken(measure), missed(measure, plan.slo), doubts(measure)
         passed = measure.whole and not wrong and not late and not doubtful
         violations += wrong
-        limiting = "; ".join(doubtful) if doubtful else "" if not passed else limiting
+        if not passed:
+            limited.setdefault(rate, []).append("; ".join(doubtful) if own_limit(measure, plan.slo) else "")
         held = [one for one in held if one.rate == rate] + [measure] if validating else []
         search.tell(passed)
         reason = "; ".join([*wrong, *late, *doubtful]) or ("passed" if passed else "interrupted")
@@ -114,6 +115,8 @@ async def _search(session: Session, shown: Plain | Screen) -> tuple[Verdict, lis
             f"p99 {measure.delivery.ms(99):7.1f} ms  {'validation: ' if validating else ''}{reason}"
         )
         await asyncio.sleep(REST_SECONDS)
+    too_much = limited.get(search.high, [])
+    limiting = too_much[-1] if too_much and all(too_much) else ""
     return _searched(session, search, steps, held, violations, limiting), held, steps
 
 
@@ -166,6 +169,7 @@ def _result(
         "stack": session.stack.description,
         "machine": machine.describe() | {"system": platform.system()},
         "browser": session.browser,
+        "cores": session.pinned,
         "plan": plan,
         "verdict": verdict.asdict(),
         "loads": [measure.asdict() for measure in measures],

@@ -95,7 +95,7 @@ class Shown:
         tally.late += self.seat.late - late
         if read is not None:
             self.keys[seq] = read.key
-            tally.deliveries([read.time_us], at_us)
+            tally.shown(read.time_us, at_us)
 
     def forget(self) -> None:
         """Let go of what was compared with the ledgers."""

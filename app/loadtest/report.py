@@ -253,6 +253,7 @@ def _circumstances(result: Result) -> str:
         ("machine", escape(f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB")),
         ("system", escape(f"{machine['system']} {machine['kernel']}, Python {machine['python']}")),
         ("versions", escape(f"parley {result['parley']} ({machine['commit']}), {versions}")),
+        ("cores", escape(result["cores"] or "shared by all")),
         ("browser", escape(result["browser"] or "none")),
         ("generator", escape(_validity(result))),
     ]

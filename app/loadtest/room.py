@@ -76,6 +76,7 @@ class Room:
         excused: keys that were sent again after an error, so that their order is not promised.
         strange: events that nobody of this run can have sent.
         reset: whether its log began again.
+        known: bytes already understood.
     """
 
     def __init__(self, name: str, members: int) -> None:
@@ -85,11 +86,11 @@ class Room:
         self.excused: set[int] = set()
         self.strange = 0
         self.reset = False
-        self._chunks: dict[bytes, Chunk] = {}
+        self.known: dict[bytes, Chunk] = {}
 
     def chunk(self, data: bytes) -> Chunk:
         """Understand what was read. Raises WireError."""
-        known = self._chunks.get(data)
+        known = self.known.get(data)
         if known is not None:
             return known
         items: list[Item] = []
@@ -100,9 +101,9 @@ class Room:
         used = wire.split(data, take)
         chunk = Chunk(items, data[used:])
         if chunk.plain:
-            if len(self._chunks) >= CHUNKS_MAX:
-                self._chunks.clear()
-            self._chunks[data] = chunk
+            if len(self.known) >= CHUNKS_MAX:
+                self.known.clear()
+            self.known[data] = chunk
         return chunk
 
     def event(self, told: Told) -> Event:

@@ -20,8 +20,9 @@ from app.loadtest.generator import Config
 from app.loadtest.measure import Account, Measure
 from app.loadtest.plan import Plan
 from app.tasks import Tasks
+from app.traffic import machine
 from app.traffic.faults import FaultMark
-from app.traffic.stacks import NotTaken, Stack, Unsupported, page_of, replaced, until
+from app.traffic.stacks import NotTaken, Served, Stack, Unsupported, page_of, replaced, until
 
 ENTER_SECONDS = 120.0
 LEAD_SECONDS = 0.3
@@ -45,8 +46,8 @@ class Session:
     """The running load test. `interrupt` ends it early, with what there is.
 
     Attributes:
-        expected, delivered: deliveries of all loads so far, by acks and by arrival.
-        account: the exact figures so far; `lost` and so on are of closed loads.
+        account: the exact figures of all loads so far.
+        pinned: which cores servers and generators were given, if they were.
     """
 
     def __init__(self, plan: Plan, stack: Stack, display: Display, picture: Path | None) -> None:
@@ -56,7 +57,7 @@ class Session:
         self.picture = picture
         self.gauges = Gauges()
         self.faults: list[FaultMark] = []
-        self.browser = ""
+        self.browser = self.pinned = ""
         self.errors: dict[str, int] = {}
         self.account = Account()
         self.interrupted = asyncio.Event()
@@ -86,15 +87,29 @@ class Session:
             self.browser = (await self.pages.hear("launched"))["browser"]
             self.gauges.meter.watch("pages", self.pages.pid)
         self.display.say(f"starting: {self.stack.description}")
-        await self.stack.start()
-        if (pid := getattr(self.stack, "pid", None)) is not None:
-            self.gauges.meter.watch("server", pid)
+        servers, generators = self._split_cores()
+        with machine.pinned(servers):
+            await self.stack.start()
+        if isinstance(self.stack, Served):
+            self.gauges.meter.watch("server", self.stack.pid)
         for offset in range(self.plan.generators):
             name = f"generator {offset + 1}"
             child = Child(name, lambda report, name=name: self.gauges.tick(name, report))  # type: ignore[misc]
             self.generators.append(child)
-            await child.start("app.loadtest.generator", self._config(offset))
+            with machine.pinned(generators):
+                await child.start("app.loadtest.generator", self._config(offset))
         self._tasks.start(self._seconds(), "seconds")
+
+    def _split_cores(self) -> tuple[list[int], list[int]]:
+        """Cores for the own servers and for the generators: apart, unless browsers need room too."""
+        cores = machine.cores()
+        apart = not self.pages and isinstance(self.stack, Served) and len(cores) > self.plan.generators
+        if not apart:
+            return [], []
+        self.pinned = (
+            f"servers on {len(cores) - self.plan.generators} cores, generators on {self.plan.generators} apart"
+        )
+        return cores[: -self.plan.generators], cores[-self.plan.generators :]
 
     def _config(self, offset: int) -> Config:
         plan = self.plan

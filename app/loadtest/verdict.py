@@ -98,6 +98,11 @@ def doubts(measure: Measure) -> list[str]:
     return found
 
 
+def own_limit(measure: Measure, slo: Sequence[Limit]) -> bool:
+    """Whether the load test held up a measure that did not pass: the goal was kept, or half the delay is its own."""
+    return bool(doubts(measure)) and (not missed(measure, slo) or measure.lag.ms(99) > measure.delivery.ms(99) / 2)
+
+
 def judge(measures: Sequence[Measure], slo: Sequence[Limit], *, interrupted: bool = False) -> Verdict:
     """The verdict on loads at a given rate; each has to hold."""
     verdict = Verdict(interrupted=interrupted)

@@ -45,7 +45,7 @@ class Owner(Protocol):
 class Wire(asyncio.Protocol):
     """One connection; `dial` makes it."""
 
-    __slots__ = ("_code", "_ended", "_head", "_owner", "_rest", "_shaken", "_transport", "_url")
+    __slots__ = ("_code", "_ended", "_head", "_owner", "_rest", "_take", "_transport", "_url")
 
     def __init__(self, url: str, owner: Owner) -> None:
         self._url = url
@@ -53,7 +53,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._rest = b""
         self._head = b""
-        self._shaken = False
+        self._take: Callable[[bytes], bytes] = self._shake
         self._code = ABNORMAL
         self._ended = False
 
@@ -69,33 +69,28 @@ class Wire(asyncio.Protocol):
         self._transport.write(request.encode())
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what came, after the handshake."""
+        """Hand on what came; the handshake takes what comes first."""
         if self._rest:
             data = self._rest + data
-            self._rest = b""
         try:
-            if not self._shaken:
-                data = self._shake(data)
-            if data and self._shaken:
-                self._rest = self._owner.received(data)
+            self._rest = self._take(data)
         except WireError:
             self._code = PROTOCOL_ERROR
             self.abort()
 
     def _shake(self, data: bytes) -> bytes:
-        """Read the answer to the handshake; what follows it."""
+        """Read the answer to the handshake; what follows it goes on to the owner."""
         head, found, rest = data.partition(b"\r\n\r\n")
         if not found:
             if len(data) > HEAD_MAX:
                 raise WireError("endless head")
-            self._rest = data
-            return b""
+            return data
         if b" 101 " not in head.split(b"\r\n", 1)[0] or self._head not in head:
             raise WireError("handshake refused")
-        self._shaken = True
         self._head = b""
+        self._take = self._owner.received
         self._owner.opened()
-        return rest
+        return self._take(rest) if rest else b""
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell the owner."""

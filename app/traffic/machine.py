@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +25,25 @@ def _stat(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return []
+
+
+def cores() -> list[int]:
+    """The cores that this process may use, empty where that cannot be told."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+@contextlib.contextmanager
+def pinned(to: list[int]) -> Iterator[None]:
+    """What is started meanwhile runs on these cores alone; with an empty list, wherever it likes."""
+    before = cores()
+    if not to or not before:
+        yield
+        return
+    os.sched_setaffinity(0, to)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def descendants(root: int) -> list[int]:

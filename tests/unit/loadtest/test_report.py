@@ -60,6 +60,7 @@ def result(**changes: Any) -> dict[str, Any]:
         }
         | {"system": "Linux"},
         "browser": "",
+        "cores": "",
         "plan": {
             **dict.fromkeys(("browsers", "pages", "sockets", "rooms", "rate", "ramp", "duration", "text_bytes"), 1),
             **{"generators": 1, "repeat": 1, "slo": ["p99=200ms"], "find_max": False},

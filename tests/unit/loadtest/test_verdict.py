@@ -6,7 +6,7 @@ import pytest
 
 from app.loadtest.measure import Account, Latencies, Measure
 from app.loadtest.plan import limits
-from app.loadtest.verdict import judge
+from app.loadtest.verdict import judge, own_limit
 
 
 def measure(ms: float = 20, **changes: object) -> Measure:
@@ -88,6 +88,14 @@ def test_an_interrupted_load_has_a_partial_verdict():
     assert verdict.code == 3
     assert "partial" in verdict.line
     assert judge([measure(20, account=Account(given=9, lost=1))], (), interrupted=True).code == 1
+
+
+@pytest.mark.parametrize(
+    ("delay", "lag", "own"), [(150, 80, True), (900, 80, False), (900, 600, True), (900, 1, False)]
+)
+def test_a_step_that_failed_is_the_load_tests_fault_only_if_its_own_delay_explains_it(delay: int, lag: int, own: bool):
+    """The goal is 200 ms."""
+    assert own_limit(measure(delay, lag=lateness(lag)), limits("p99=200ms")) is own
 
 
 def test_an_account_is_told_from_the_one_before():
