@@ -247,3 +247,42 @@ async def test_rooms_are_listed_with_their_people(server: Callable[..., Server])
     assert (await asyncio.to_thread(here.get, "/api/v1/rooms?limit=x"))[0] == 400
     for watcher in (ada, bob):
         await watcher.peer.close()
+
+
+async def test_who_moves_to_another_replica_was_never_away(
+    server: Callable[..., Server], valkey: Valkey, room: str
+) -> None:
+    """A replica is stopped gently: its people have the grace to come back elsewhere; the others are gone after it."""
+    first, second = (server(redis_url=valkey.url, presence_grace_seconds="3", drain_seconds="0") for _ in range(2))
+    ada = await Watcher.open(first.ws, room, "Ada")
+    bob = await Watcher.open(second.ws, room, "Bob")
+    cyd = await Watcher.open(second.ws, room, "Cyd")
+    await ada.sees_people("Ada", "Bob", "Cyd")
+    assert await asyncio.to_thread(second.stop, signal.SIGTERM) == 0
+    assert await cyd.peer.closed() == 1012
+    back = await Watcher.open(first.ws, room, "", guest=bob.peer.welcome["guest"])
+    assert sorted(back.people.values()) == ["Ada", "Bob", "Cyd"]
+    await ada.sees_people("Ada", "Bob")
+    assert not any(bob.user in push.get("left", []) for push in ada.pushes)
+    await ada.peer.close()
+    await back.peer.close()
+
+
+async def test_a_worker_that_stood_still_is_back_with_its_people(server: Callable[..., Server], room: str) -> None:
+    """SIGSTOP for longer than a lease: its people are gone for the others; after SIGCONT all are there again."""
+    here = server(workers=2, presence_lease_seconds="2")
+    ada, bob = await on_each_worker(here.ws, room, "Ada", "Bob")
+    await ada.sees_people("Ada", "Bob")
+    await bob.sees_people("Ada", "Bob")
+    number = int(bob.node.rpartition(".")[2])
+    (pid,) = [each["pid"] for each in here.health()["workers"]["each"] if each["worker"] == number]
+    os.kill(pid, signal.SIGSTOP)
+    await ada.sees_people("Ada")
+    os.kill(pid, signal.SIGCONT)
+    await ada.sees_people("Ada", "Bob")
+    cyd = await Watcher.open(here.ws, room, "Cyd")
+    for watcher in (ada, bob):
+        await watcher.sees_people("Ada", "Bob", "Cyd")
+        assert not any(ada.user in push.get("left", []) for push in watcher.pushes)
+    for watcher in (ada, bob, cyd):
+        await watcher.peer.close()
