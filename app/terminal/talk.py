@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
@@ -25,7 +26,7 @@ DIRECT_MAX = 20
 TASKS_MAX = 200
 TICK_SECONDS = 1.0
 PING_TICKS = 10
-LEAVE_SECONDS = 3.0
+LEAVE_SECONDS, MARK_SECONDS = 3.0, 1.0
 
 
 class Talk:
@@ -328,8 +329,8 @@ class Talk:
         try:
             self._start(self._greet())
             await self.screen.run()
-            if client.pending and client.state == "online":
-                await asyncio.wait(self._tasks, timeout=LEAVE_SECONDS)
+            if client.state == "online":
+                await self._finish()
         finally:
             for task in (*helpers, *self._tasks):
                 task.cancel()
@@ -339,6 +340,14 @@ class Talk:
         if client.pending:
             say(f"{client.pending} not acknowledged; may or may not be stored")
         return 0
+
+    async def _finish(self) -> None:
+        """What was typed is sent, and what was shown is marked as read, unless that takes too long."""
+        if self._there().pending:
+            await asyncio.wait(self._tasks, timeout=LEAVE_SECONDS)
+        with contextlib.suppress(Refused, TimeoutError):
+            async with asyncio.timeout(MARK_SECONDS):
+                await self._mark()
 
     async def _tick(self) -> None:
         """Now and then: measure the round trip, and mark as read what was shown."""

@@ -131,11 +131,11 @@ async def test_a_mark_is_known_to_all_of_a_user(shared_server: Server, room: str
         async with Client(shared_server.ws, name="Ada", guest=ada.guest) as later:
             await later.join(room)
             assert later.rooms[room].read == 2
-            found: list[tuple[str, int, int]] = []
+            found: list[tuple[str, int, int, int]] = []
             async with asyncio.timeout(DEADLINE_SECONDS):  # the list follows within a moment
-                while (room, 3, 1) not in found:
+                while (room, 3, 1, 1) not in found:
                     rooms = (await later.list(limit=200))["rooms"]
-                    found = [(entry["room"], entry["seq"], entry["members"]) for entry in rooms]
+                    found = [(one["room"], one["seq"], one["members"], one.get("unread", 0)) for one in rooms]
 
 
 async def test_two_people_have_a_room_of_their_own(shared_server: Server, room: str):

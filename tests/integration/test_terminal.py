@@ -189,6 +189,7 @@ def test_two_terminals_of_two_people(shared_server: Server, room: str, terminal:
     bob.enter("while you were away")
     bob.sees("Bob: while you were away")
     again = ready(terminal(room, "--url", shared_server.url))
+    until(lambda: again.enter("/rooms") or any("@Bob, 1 unread" in row for row in again.rows), "one is unread")
     bob.enter("welcome back")
     again.sees("Bob writes to you alone")
     again.sees("[@Bob] Bob: while you were away")
