@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import http.client
 import json
 import operator
 import os
@@ -92,6 +94,24 @@ async def test_the_served_description_fits_what_the_server_says(shared_server: S
     assert {"welcome", "joined", "ack", "history", "rooms", "direct", "error"} <= {one["type"] for one in heard}
     for peer in (ada, bob):
         await peer.close()
+
+
+async def test_a_drain_shows_in_the_metrics(server: Callable[..., Server]) -> None:
+    """To whoever has a connection already, as Prometheus does: nobody new is let in."""
+    here = server(workers=2, drain_seconds="30")
+    peer = await Peer.open(here.ws)
+    scraper = http.client.HTTPConnection("127.0.0.1", here.port, timeout=5)
+
+    def draining() -> bool:
+        scraper.request("GET", "/metrics")
+        return b"parley_workers_draining 2.0" in scraper.getresponse().read()
+
+    assert not draining()
+    here.process.send_signal(signal.SIGTERM)
+    await until_async(draining, "both workers drain")
+    scraper.close()
+    await peer.close()
+    await asyncio.to_thread(here.stop)
 
 
 async def test_a_frozen_worker_is_not_alive_and_a_dead_ones_values_are_gone(server: Callable[..., Server]) -> None:
