@@ -85,7 +85,7 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
             await page.clock.install()
         visitor = Visitor(context, page, url)
         visitors.append(visitor)
-        await page.goto(f"{url}/r/{room}")
+        await visitor.arrive(f"{url}/r/{room}")
         if name is not None:
             await visitor.named(name)
         return visitor

@@ -69,7 +69,7 @@ async def test_a_busy_page_has_no_barriers(replicas: tuple[str, str], visit: Vis
     assert await barriers(ada) == []
     await ada.page.keyboard.press("Escape")
     await expect(ada.page.get_by_role("dialog")).to_have_count(0)
-    for keys, name in (("Control+k", "Go to a room or a person"), ("?", "Keys and markup")):
+    for keys, name in (("Control+k", "Go to a room or a person"), ("Control+/", "Keys and markup")):
         await ada.composer.focus()
         await ada.page.keyboard.press(keys)
         await expect(ada.page.get_by_role("dialog", name=name)).to_be_visible()

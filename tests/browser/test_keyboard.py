@@ -99,12 +99,15 @@ async def test_the_whole_way_by_keyboard_alone(replicas: tuple[str, str], visit:
     await keys.press("Escape")
     await expect(ada.composer).to_be_focused()
 
-    await keys.press("?")
-    await expect(dialog(ada, "Keys and markup")).to_be_visible()
-    await keys.press("Escape")
-    await expect(ada.composer).to_be_focused()
-    await keys.type("what?")
-    await expect(ada.composer).to_have_value("what?")
+    for opener, place in (("Control+/", ada.composer), ("?", ada.log)):
+        await place.focus()
+        await keys.press(opener)
+        await expect(dialog(ada, "Keys and markup")).to_be_visible()
+        await keys.press("Escape")
+        await expect(place).to_be_focused()
+    await ada.composer.focus()
+    await keys.type("? what?")
+    await expect(ada.composer).to_have_value("? what?")
 
     await tab_to(ada, ada.page.get_by_role("button", name=f"Leave {room}", exact=True))
     await keys.press("Enter")

@@ -98,6 +98,27 @@ async def test_two_people_talk_alone(replicas: tuple[str, str], visit: Visit, ro
     await expect(grace.page.get_by_text("This room cannot be entered")).to_be_visible()
 
 
+async def test_what_was_said_to_one_alone_waits_for_them(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Whoever was away finds the direct room, and what is unread in it, on a device that never heard of it."""
+    ada = await visit(replicas[0], room, **WIDE)
+    bob = await visit(replicas[1], room, "Bob")
+    await expect(people(ada).get_by_role("button", name="Bob")).to_be_visible()
+    guest = await bob.page.evaluate("localStorage.getItem('parley.guest')")
+    await bob.page.goto("about:blank")
+    await people(ada).get_by_role("button", name="Bob").click()
+    await expect(ada.log).to_contain_text("Only you and Bob")
+    await ada.say("are you there?")
+    device = await visit(replicas[1], f"{room}-other", None)
+    await device.page.evaluate("guest => localStorage.setItem('parley.guest', guest)", guest)
+    await device.page.evaluate("localStorage.setItem('parley.name', '\"Bob\"')")
+    await device.page.reload()
+    await device.connected()
+    link = device.page.get_by_role("link", name=re.compile("Ada"))
+    await expect(link).to_contain_text("1 unread")
+    await link.click()
+    await expect(device.row("are you there?")).to_be_visible()
+
+
 async def test_notifications_come_only_when_wanted_and_not_looked_at(
     replicas: tuple[str, str], visit: Visit, room: str
 ) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 # What Chromium itself says when a connection that a test has broken is gone.
+# What it says when an interface of the machine came or went, as those of containers do: it gives up what was under way.
+MACHINE_CHANGED = "net::ERR_NETWORK_CHANGED"
 BROKEN_CONNECTION = re.compile(r"WebSocket connection to .* failed|net::ERR_|Failed to load resource")
 
 
@@ -57,6 +59,16 @@ class Visitor:
         """The rows with exactly this text; a test that expects one gets an error from two."""
         return self.rows.filter(has=self.page.get_by_text(text, exact=True))
 
+    async def arrive(self, url: str) -> None:
+        """Open an address; again, should the machine's network have changed while it was loading."""
+        aborted: list[str] = []
+        self.page.on("requestfailed", lambda request: aborted.append(request.failure or ""))
+        await self.page.goto(url)
+        if MACHINE_CHANGED in aborted:
+            await self.page.goto("about:blank")
+            await self.page.goto(url)
+        await expect(self.page.locator("#page > *")).to_be_attached()
+
     async def named(self, name: str) -> None:
         """Give a name at the door and wait until inside."""
         await self.page.get_by_label("Your name", exact=True).fill(name)
@@ -104,7 +116,7 @@ class Visitor:
         assert self.faults == []
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type not in ("error", "warning"):
+        if message.type not in ("error", "warning") or MACHINE_CHANGED in message.text:
             return
         if self.network_fails and BROKEN_CONNECTION.search(message.text):
             return

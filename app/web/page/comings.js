@@ -4,7 +4,10 @@
 const NOTES = 40;
 const PEOPLE = 200;
 
-/** @typedef {{key: number, after: number, ts: number, people: Map<string, {name: string, came: boolean, went: boolean}>, version: number}} Note */
+/**
+ * @typedef {{name: string, came: boolean, went: boolean}} Passage
+ * @typedef {{key: number, after: number, ts: number, people: Map<string, Passage>, version: number}} Note
+ */
 
 export class Comings {
   /** @type {Note[]} oldest first */

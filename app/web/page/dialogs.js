@@ -81,15 +81,19 @@ const HELP = [
   ]],
   ["Getting around", [
     [[MOD, "K"], "go to a room or a person"], [["Alt", "↑"], "room above"], [["Alt", "↓"], "room below"],
-    [["Alt", "Shift", "↓"], "next unread room"], [["?"], "this list"],
+    [["Alt", "Shift", "↓"], "next unread room"], [[MOD, "/"], "this list; also ? outside a field"],
   ]],
   ["In the messages, where Shift Tab leads from the field", [
-    [["↑", "↓"], "from message to message"], [["R"], "react"], [["C"], "copy its link"], [["E"], "edit your own"], [["Del"], "delete your own"],
+    [["↑", "↓"], "from message to message"], [["R"], "react"], [["C"], "copy its link"],
+    [["E"], "edit your own"], [["Del"], "delete your own"],
   ]],
 ];
 
-const MARKUP = [["**strong**", html`<strong>strong</strong>`], ["*stressed*", html`<em>stressed</em>`], ["~~struck~~", html`<del>struck</del>`],
-  ["`code`", html`<code>code</code>`], ["> quoted", "a quotation"], ["- one", "a list, from two lines on"], ["```", "a block of code between two"]];
+const MARKUP = [
+  ["**strong**", html`<strong>strong</strong>`], ["*stressed*", html`<em>stressed</em>`], ["~~struck~~", html`<del>struck</del>`],
+  ["`code`", html`<code>code</code>`], ["> quoted", "a quotation"], ["- one", "a list, from two lines on"],
+  ["```", "a block of code between two"],
+];
 
 function Help({ onClose }) {
   const keys = (all) => all.map((key, index) => html`${index > 0 && " "}<kbd>${key}</kbd>`);

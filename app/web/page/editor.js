@@ -46,7 +46,9 @@ export function Editor({ chat, room, seq, text }) {
       <div class="editor-line">
         <button type="submit" class="small" disabled=${length === 0 || over}>Save</button>
         <button type="button" class="small plain" onClick=${cancel}>Cancel</button>
-        <span class=${over ? "over" : "keys"}>${over ? `${length - chat.limits.value.text} characters too long` : html`<kbd>Esc</kbd> cancels`}</span>
+        ${over
+          ? html`<span class="over">${length - chat.limits.value.text} characters too long</span>`
+          : html`<span class="keys"><kbd>Esc</kbd> cancels</span>`}
       </div>
     </form>`;
 }

@@ -9,6 +9,7 @@ export function Header({ chat, room, drawer, onDrawer }) {
   const elsewhere = chat.unread.value - room.unread.value;
   const other = room.other.value;
   const { value: topic } = room.topic;
+  const change = topic ? "Change the topic" : "Set a topic";
   const named = chat.name.value && !chat.nameError.value;
   return html`
     <header class="header">
@@ -24,8 +25,8 @@ export function Header({ chat, room, drawer, onDrawer }) {
       </div>
       ${named && !room.error.value && html`
         <div class="header-tools">
-          ${!other && html`<button type="button" class="tool" aria-label=${topic ? "Change the topic" : "Set a topic"}
-            title=${topic ? "Change the topic" : "Set a topic"} onClick=${() => { chat.dialog.value = { kind: "topic", room }; }}><${PencilIcon} /></button>
+          ${!other && html`<button type="button" class="tool" aria-label=${change} title=${change}
+            onClick=${() => { chat.dialog.value = { kind: "topic", room }; }}><${PencilIcon} /></button>
           <button type="button" class="tool" aria-label="Copy the link to this room" title="Copy the link to this room"
             onClick=${() => chat.actions.invite(room)}><${LinkIcon} /></button>`}
           <${PeopleButton} chat=${chat} room=${room} drawer=${drawer} onDrawer=${onDrawer} />

@@ -19,15 +19,12 @@ export function listen(chat) {
     } else if (!inside && altKey && !event.ctrlKey && !event.metaKey && (key === "ArrowUp" || key === "ArrowDown")) {
       event.preventDefault();
       chat.step(key === "ArrowUp" ? -1 : 1, shiftKey);
-    } else if (!inside && key === "?" && !writing(event.target)) {
+    } else if (!inside && ((command && key === "/") || (key === "?" && !writing(event.target)))) {
       event.preventDefault();
       chat.dialog.value = { kind: "help" };
     }
   });
 }
 
-/** Whether a key goes into a text; an empty message is no text yet. */
-function writing(element) {
-  const field = element.closest?.("textarea, input");
-  return Boolean(field) && !(field.matches(".composer textarea") && !field.value);
-}
+/** Whether a key goes into a text. */
+const writing = (element) => Boolean(element.closest?.("textarea, input"));

@@ -184,7 +184,8 @@ export class Log extends Component {
       case "topic": return html`<${Topic} key=${row.key} event=${row.event} />`;
       case "gap": return html`<${Gap} key=${row.key} row=${row} index=${room.timeline.runs.indexOf(row.run)}
         busy=${room.loading.value === row.run} onFill=${() => chat.messages.older(room, row.run)} />`;
-      default: return html`<${Message} key=${row.key} row=${row} chat=${chat} room=${room} active=${row.live && (seq === hovered || seq === focused)}
+      default: return html`<${Message} key=${row.key} row=${row} chat=${chat} room=${room}
+        active=${row.live && (seq === hovered || seq === focused)}
         editing=${row.live && room.editing.value === row.seq} found=${row.live && room.found === row.seq} />`;
     }
   }

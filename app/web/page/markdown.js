@@ -50,7 +50,8 @@ export function blocks(text) {
       const end = item ? endOf(lines, at, (line) => item.test(line)) : at;
       if (end - at > 1) { // one line with a dash is a line with a dash
         const number = item.exec(lines[at])[1];
-        block({ kind: "list", start: number ? Number(number) : null, items: lines.slice(at, end).map((line) => inline(line.replace(item, ""))) });
+        const items = lines.slice(at, end).map((line) => inline(line.replace(item, "")));
+        block({ kind: "list", start: number ? Number(number) : null, items });
         at = end;
       } else {
         words.push(lines[at]);

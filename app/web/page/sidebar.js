@@ -29,7 +29,8 @@ export function Sidebar({ chat, open, onClose }) {
         <button type="button" class="tool" aria-label="Keys and markup" title="Keys and markup" onClick=${ask("help")}><${HelpIcon} /></button>
         <button type="button" class="tool narrow" aria-label="Close the list of rooms" onClick=${onClose}><${CloseIcon} /></button>
       </div>
-      ${named && html`<button type="button" class="search" onClick=${ask("switcher")}><${SearchIcon} /><span>Go to…</span><kbd aria-hidden="true">${MOD} K</kbd></button>`}
+      ${named && html`<button type="button" class="search" onClick=${ask("switcher")}>
+        <${SearchIcon} /><span>Go to…</span><kbd aria-hidden="true">${MOD} K</kbd></button>`}
       <nav aria-label="Rooms">
         <h2 id="rooms-title">Rooms</h2>
         <ul class="rooms" aria-labelledby="rooms-title">${items(rooms)}</ul>
@@ -48,7 +49,8 @@ function Item({ room, chat, current, go }) {
   return html`
     <li class=${`room ${current ? "current" : ""} ${unread ? "has-unread" : ""}`}>
       <a href=${roomPath(room.name)} aria-current=${current ? "page" : null} onClick=${(event) => go(event, room)}>
-        ${other ? html`<${Avatar} ...${other} />` : html`<span class="hash" aria-hidden="true">#</span>`}<bdi class="room-name">${room.title}</bdi>
+        ${other ? html`<${Avatar} ...${other} />` : html`<span class="hash" aria-hidden="true">#</span>`}
+        <bdi class="room-name">${room.title}</bdi>
         ${unread > 0 && html`<span class=${mentioned || other ? "badge mentioned" : "badge"}>
           <span aria-hidden="true">${mentioned ? "@ " : ""}${badge(unread)}</span>
           <span class="vh"> ${unread} unread${mentioned ? `, ${mentioned} mention you` : ""}</span></span>`}

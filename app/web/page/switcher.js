@@ -16,11 +16,13 @@ function choices(chat, typed) {
   const fits = (name) => name.toLowerCase().includes(wanted);
   const own = chat.rooms.value.filter((room) => fits(room.title));
   const rank = (room) => (room === chat.current.value ? 2 : room.unread.value ? 0 : 1);
-  const found = own.sort((one, other) => rank(one) - rank(other)).map((room) => (
-    { key: `room ${room.name}`, kind: "own", name: room.title, other: room.other.value, unread: room.unread.value, go: () => chat.open(room.name) }));
-  for (const { room, members, topic } of chat.directory.rooms.value) {
+  const found = own.sort((one, other) => rank(one) - rank(other)).map((room) => ({
+    key: `room ${room.name}`, kind: "own", name: room.title, other: room.other.value, unread: room.unread.value,
+    go: () => chat.open(room.name),
+  }));
+  for (const { room, members, topic, unread } of chat.directory.rooms.value) {
     if (chat.find(room) || !fits(room)) continue;
-    found.push({ key: `room ${room}`, kind: "room", name: room, members, topic, go: () => chat.open(room) });
+    found.push({ key: `room ${room}`, kind: "room", name: room, members, topic, unread, go: () => chat.open(room) });
   }
   const known = new Set([...chat.directory.others.values()].map(({ user }) => user));
   for (const person of peopleOf(chat, chat.current.value)) {
@@ -58,7 +60,8 @@ export function Switcher({ chat, onClose }) {
   return html`
     <${Dialog} label="Go to a room or a person" kind="switcher" onClose=${onClose}>
       <input type="text" role="combobox" aria-label="Room or person" aria-expanded="true" aria-controls="choices" aria-autocomplete="list"
-        aria-activedescendant=${all.length ? `choice-${at}` : null} placeholder="Go to a room or a person" autocomplete="off" autocapitalize="none"
+        aria-activedescendant=${all.length ? `choice-${at}` : null} placeholder="Go to a room or a person"
+        autocomplete="off" autocapitalize="none"
         spellcheck=${false} autofocus enterkeyhint="go" onKeyDown=${pressed} onInput=${({ target }) => { setTyped(target.value); setAt(0); }} />
       <ul class="choices" id="choices" role="listbox" aria-label="Rooms and people" ref=${list}>
         ${all.map((choice, index) => html`<${Choice} key=${choice.key} choice=${choice} index=${index} selected=${index === at}
