@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -170,8 +170,11 @@ class LoadClient:
             argv += [f"--{key.replace('_', '-')}", str(value)]
         return argv
 
-    def run(self, server: Server, groups: list[Group]) -> Step:
-        """Join all, send at the groups' rates, count. Raises LoadClientError when not all could join."""
+    def run(self, server: Server, groups: list[Group], measuring: Callable[[], None] | None = None) -> Step:
+        """Join all, send at the groups' rates, count; `measuring` is called when the measured time begins.
+
+        Raises LoadClientError when not all could join.
+        """
         timing = {
             "duration": self.seconds,
             "warmup": self.warmup,
@@ -185,6 +188,8 @@ class LoadClient:
             for event in _events(child):
                 if event["event"] == "measure":
                     meter = _Meter(server, child.pid)
+                    if measuring:
+                        measuring()
                 elif event["event"] == "measured" and meter:
                     used = {"cores": meter.cores(), "grown_mib": meter.grown_mib()}
                 elif event["event"] == "result":

@@ -7,9 +7,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench import loadclient, machine, netns, report, selfcheck
+from bench import document, loadclient, machine, netns, selfcheck
 from bench.install import CannotInstall
 from bench.peers import PEERS, REPOSITORY
 from bench.scenarios import QUICK, SCENARIOS, Bench, measure
@@ -22,8 +23,8 @@ counted, in order, once. A rate at which the load client itself was the limit is
 Parley that is lost, doubled or out of order makes the exit code 1; of another server it is reported.
 
 examples:
-  python -m bench --quick                         a first look, under three minutes
-  python -m bench --write-docs                    the whole matrix, into docs/performance.md
+  python -m bench --quick                         a first look at all peers, about ten minutes
+  python -m bench                                 the whole matrix, into docs/performance.md
   python -m bench --peer parley --scenario idle   one cell
 """
 
@@ -58,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         help="embedded: the Valkey binary that Parley embeds, for all peers (default); redis: the system's "
         "redis-server for all peers, Parley included; or the path of a server program",
     )
+    add(
+        "--rounds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="measure each cell this often and show the best, for all alike (default 1)",
+    )
     add("--workers", type=int, default=2, metavar="N", help="worker processes of a server (default 2)")
     add("--seconds", type=float, metavar="S", help="measured time of one step (default 5, quick 1.5)")
     add("--text-bytes", type=int, default=128, metavar="N", help="size of a text (default 128, at least 28)")
@@ -84,7 +92,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="only show that the load client counts lost, doubled and disordered deliveries as such",
     )
-    add("--write-docs", action="store_true", help="put the table into docs/performance.md")
+    add(
+        "--write-docs",
+        action="store_true",
+        help="put tables and plots into docs/performance.md; as a run of the whole matrix does anyway",
+    )
     add("--out", type=Path, metavar="FILE", help="results as JSON (default bench/results/<time>.json)")
     return parser
 
@@ -124,6 +136,7 @@ def _meta(args: argparse.Namespace, pinned: bool, private: bool, busy: float) ->
         "engine": engine_version(args.engine),
         "place": place,
         "text_bytes": args.text_bytes,
+        "rounds": args.rounds,
         "busy_before": round(busy, 3),
     }
 
@@ -145,13 +158,26 @@ def _bench(args: argparse.Namespace, pinned: bool) -> Bench:
     return Bench(client, args.engine, 0 if pinned else None, args.quick, say, args.workers)
 
 
-def _save(path: Path | None, run: dict) -> Path:
-    if path is None:
-        folder = Path(__file__).parent / "results"
-        folder.mkdir(exist_ok=True)
-        path = folder / time.strftime("%Y%m%d-%H%M%S.json")
+def _results_file(args: argparse.Namespace) -> Path:
+    if args.out:
+        return Path(args.out)
+    folder = Path(__file__).parent / "results"
+    folder.mkdir(exist_ok=True)
+    return folder / time.strftime("%Y%m%d-%H%M%S.json")
+
+
+def _save(path: Path, run: dict) -> None:
+    """After each cell: a run that is broken off keeps what it found."""
     path.write_text(json.dumps(run, indent=1) + "\n")
-    return path
+
+
+def _order(args: argparse.Namespace, peers: list[str]) -> Iterator[tuple[str, str]]:
+    """Scenario by scenario, all peers in a row, so that what disturbs the machine for a while hits them alike;
+    every second round the other way round."""
+    for name in args.scenario or (QUICK if args.quick else SCENARIOS):
+        for number in range(args.rounds):
+            for peer in peers[:: -1 if number % 2 else 1]:
+                yield name, peer
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -162,6 +188,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     pinned = not args.no_pin and (os.cpu_count() or 1) >= 2
     bench = _bench(args, pinned)
+    path = _results_file(args)
     run: dict = {"results": [], "ceilings": [], "versions": {}, "left_out": {}}
     try:
         loadclient.build()
@@ -177,19 +204,20 @@ def main(argv: list[str] | None = None) -> int:
         if not args.no_ceiling:
             bench.say("load client's own ceiling")
             run["ceilings"] = _ceilings(bench)
-        for name in args.scenario or (QUICK if args.quick else SCENARIOS):
-            for peer in peers:
-                bench.say(f"{SCENARIOS[name].title}: {PEERS[peer].label}")
-                run["results"].append(measure(bench, SCENARIOS[name], PEERS[peer]))
-                bench.say("  " + json.dumps({k: v for k, v in run["results"][-1].items() if k != "cores"}))
+        for name, peer in _order(args, peers):
+            bench.say(f"{SCENARIOS[name].title}: {PEERS[peer].label}")
+            run["results"].append(measure(bench, SCENARIOS[name], PEERS[peer]))
+            bench.say("  " + json.dumps({k: v for k, v in run["results"][-1].items() if k != "cores"}))
+            _save(path, run)
     except (CannotStart, loadclient.LoadClientError) as problem:
         bench.say(f"bench: {problem}")
         return 2
     run["violations"] = bench.violations
-    bench.say(f"results in {_save(args.out, run)}")
-    print(report.document(run))
-    if args.write_docs:
-        report.write_document(REPOSITORY / "docs" / "performance.md", run)
+    _save(path, run)
+    bench.say(f"results in {path}")
+    print(document.block(run))
+    if args.write_docs or not (args.quick or args.peer or args.scenario):
+        document.write(REPOSITORY / "docs" / "performance.md", run)
     broken = [text for text in bench.violations if text.startswith("parley ")]
     for text in broken:
         bench.say(f"FAILED: {text}")

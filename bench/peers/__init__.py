@@ -3,7 +3,7 @@
 from bench.peers.asgi_peers import FastApi, PythonSocketIo
 from bench.peers.base import REPOSITORY, Launch, Peer
 from bench.peers.native import Bun, NodeWs, SocketIo
-from bench.peers.sanic import NaiveSanic, Parley
+from bench.peers.own import NaiveSanic, Parley
 
 __all__ = ["PEERS", "REPOSITORY", "Launch", "Peer"]
 

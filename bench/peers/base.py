@@ -40,7 +40,7 @@ class Peer:
 
     def prepare(self) -> str:
         """Install what it needs; how to call it in a report, with versions. Raises CannotInstall."""
-        return ""
+        return "as above"
 
     def launch(self, port: int, engine_url: str | None, home: Path, workers: int) -> Launch:
         """How to start it on a loopback port; ``home`` is an empty directory it may write to."""
