@@ -27,6 +27,7 @@ ENTER_MS = 30_000
 CLOCK_TRIES = 7
 CLOSE_SECONDS = 5.0
 ROWS_MAX = 5_000
+FAULTS_MAX = 3
 Action = Callable[..., Coroutine[Any, Any, None]]
 OBSERVE = Path(__file__).with_name("observe.js")
 
@@ -42,10 +43,17 @@ class Shown:
         self.online = False
         self.crashed = False
         self.reconnects = 0
+        self.faults: list[str] = []
         page.on("crash", self._crash)
+        page.on("pageerror", lambda error: self._fault(f"uncaught: {error}"))
+        page.on("requestfailed", lambda request: self._fault(f"not loaded: {request.url} ({request.failure})"))
 
     def _crash(self, _: Page) -> None:
         self.crashed = True
+
+    def _fault(self, what: str) -> None:
+        if len(self.faults) < FAULTS_MAX:
+            self.faults.append(what)
 
     async def enter(self, url: str, name: str) -> None:
         """Open a room and give a name. Raises playwright's Error."""
@@ -125,6 +133,7 @@ class Pages:
         self._shown: list[Shown] = []
         self._rooms: list[str] = []
         self._tally = Tally()
+        self._entering: Shown | None = None
 
     async def launch(self, playwright: Playwright) -> None:
         """Start the browsers; the first page of each is not made yet. Raises playwright's Error."""
@@ -144,10 +153,12 @@ class Pages:
                 browser = self._browsers[number % len(self._browsers)]
                 context = await browser.new_context(viewport={"width": 1000, "height": 700})
                 shown = Shown(await context.new_page())
+                self._entering = shown
                 await shown.enter(f"{urls[number % len(urls)].rstrip('/')}/r/{room}", f"page {number + 1}")
                 self._shown.append(shown)
         except Error as error:
-            self._channel.say({"kind": "failed", "why": f"a page does not get in: {error.message.splitlines()[0]}"})
+            why = "; ".join([error.message.splitlines()[0], *(self._entering.faults if self._entering else ())])
+            self._channel.say({"kind": "failed", "why": f"page {len(self._shown) + 1} does not get in: {why}"})
             return
         self._channel.say({"kind": "connected"})
 
