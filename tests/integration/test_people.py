@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.integration.test_amendments import on_each_worker
-from tests.support import Peer, Server, Valkey
+from tests.support import DEADLINE_SECONDS, Peer, Server, Valkey
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ async def test_a_mark_survives_the_stop_of_its_worker(server: Callable[..., Serv
     await again.close()
 
 
-async def test_a_direct_room_is_for_two_alone(url: str, room: str) -> None:
+async def test_a_direct_room_is_for_two_alone(url: str, shared_server: Server) -> None:
     """Opened by one, told to the other with the first message, joined by nobody else; a feed of the name is another."""
     ada, bob = await on_each_worker(url, "Ada")
     opened = await ada.ask("direct", user=bob.welcome["user"])
@@ -87,7 +88,46 @@ async def test_a_direct_room_is_for_two_alone(url: str, room: str) -> None:
     for fields in ({}, {"since": since}):
         assert (await eve.ask("join", room=name, **fields))["code"] == "forbidden"
     assert (await eve.ask("history", room=name))["code"] == "not_joined"
+    async with connect(f"{shared_server.feed}/{name}", proxy=None) as feed:
+        await feed.send("to the feed")
+        assert await feed.recv() == "to the feed"
+        await ada.ask("send", room=name, cid="c2", text="still between us")
+        assert [event["text"] for event in [await bob.push("message")]] == ["still between us"]
+        await feed.send("again")
+        assert await feed.recv() == "again"
     for peer in (ada, bob, eve):
+        await peer.close()
+
+
+async def test_what_is_unread_is_counted_for_rooms_that_are_not_open(url: str, room: str) -> None:
+    """On the other worker, and for the direct rooms."""
+    here, there = await same_user_on_each_worker(url, "Ada")
+    bob = await Peer.open(url, "Bob")
+    for peer in (here, bob):
+        await peer.ask("join", room=room)
+    for number in range(4):
+        await bob.ask("send", room=room, cid=f"c{number}", text="x")
+    await here.ask("read", room=room, seq=1)
+    await here.ask("leave", room=room)
+    await bob.ask("react", room=room, cid="r1", seq=1, emoji="\U0001f44d")
+    direct = (await bob.ask("direct", user=here.welcome["user"]))["room"]
+    await bob.ask("join", room=direct)
+    await bob.ask("send", room=direct, cid="d1", text="x")
+
+    async def listed() -> bool:
+        reply = await there.ask("rooms", limit=200)
+        rooms = {entry["room"]: entry for entry in reply["rooms"]}
+        if room not in rooms or (rooms[room].get("read"), rooms[room].get("unread")) != (1, 3):
+            return False
+        (entry,) = [entry for entry in reply["direct"] if entry["room"] == direct]
+        assert (entry["with"]["name"], entry["unread"]) == ("Bob", 1)
+        assert direct not in rooms
+        return True
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await listed():
+            await there.ask("ping")
+    for peer in (here, there, bob):
         await peer.close()
 
 
