@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import secrets
 import time
 from dataclasses import dataclass, field
 
 import jwt
+import msgspec
 
 from app.errors import Unauthorized
 from app.protocol.names import user_name
@@ -14,6 +17,22 @@ from app.protocol.names import user_name
 GUEST_SECONDS = 30 * 24 * 3600
 _ALGORITHM = "HS256"
 _AUDIENCE = "parley-guest"
+
+
+class _Claims(msgspec.Struct):
+    """What a guest token says."""
+
+    sub: str
+    name: str
+    exp: int
+    aud: str = _AUDIENCE
+
+
+def _base64(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+_HEADER = _base64(msgspec.json.encode({"alg": _ALGORITHM, "typ": "JWT"})) + b"."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +55,10 @@ class Guests:
         return Identity("g" + secrets.token_urlsafe(9), user_name(name), True)
 
     def token(self, identity: Identity) -> str:
-        """Proves the identity for GUEST_SECONDS."""
-        claims = {
-            "sub": identity.user,
-            "name": identity.name,
-            "aud": _AUDIENCE,
-            "exp": int(time.time()) + GUEST_SECONDS,
-        }
-        return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
+        """Proves the identity for GUEST_SECONDS: a JWT, signed here because PyJWT took a sixth of a connect for it."""
+        claims = _Claims(identity.user, identity.name, int(time.time()) + GUEST_SECONDS)
+        signed = _HEADER + _base64(msgspec.json.encode(claims))
+        return (signed + b"." + _base64(hmac.digest(self._secret.encode(), signed, "sha256"))).decode()
 
     def again(self, token: str) -> Identity:
         """The guest of a token. Raises Unauthorized if it is not one of ours, or too old."""

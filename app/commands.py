@@ -255,7 +255,7 @@ class Commands:
         member.user, member.name, member.handle = identity.user, identity.name, handle(identity.user)
         member.marked = not identity.new
         session = request.session or member.conn
-        member.sender = f"{identity.user}/{session}"
+        member.session = session
         member.state = State.HERE
         self._deadlines.clear(member, "hello")
         self._people.enter(member)

@@ -72,7 +72,7 @@ class Connections:
         self.pool = pool
         self.deadlines: Deadlines = pool.deadlines
         self.message_bytes = message_bytes
-        self.open: set[Connection] = set()
+        self.open: dict[Connection, None] = {}
         self.on_closed: Callable[[Connection, int], None] = lambda connection, code: None
         self._gone = asyncio.Event()
         self._spare: ServerProtocol | None = None
@@ -88,7 +88,7 @@ class Connections:
 
     def forget(self, connection: Connection) -> None:
         """A connection's transport is gone."""
-        self.open.discard(connection)
+        self.open.pop(connection, None)
         if not self.open:
             self._gone.set()
 
@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
         self._library: ServerProtocol | None = None
         self._fragments: list[bytes] | None = None
         self._seen = 0
-        connections.open.add(self)
+        connections.open[self] = None
 
     @property
     def is_open(self) -> bool:

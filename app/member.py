@@ -79,7 +79,7 @@ class Member:
         "name",
         "outbox",
         "rooms",
-        "sender",
+        "session",
         "state",
         "unacked",
         "user",
@@ -96,13 +96,18 @@ class Member:
         self.handle = ""
         self.marked = True
         self.name = ""
-        self.sender = ""
+        self.session = conn
         self.rooms: tuple[Room, ...] = ()
         self.unacked = 0
         self.errors = 0
         self.busy = False
         self.author: tuple[Room, bytes] | None = None
         self.waiting: deque[bytes] | None = None
+
+    @property
+    def sender(self) -> str:
+        """Names the sender of changes for dedupe: the session within its user."""
+        return f"{self.user}/{self.session}"
 
     @property
     def about(self) -> dict[str, str]:
