@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import jwt
 import msgspec
 
-from app.errors import Unauthorized
+from app.errors import BadRequest, Unauthorized
 from app.protocol.names import user_name
 
 GUEST_SECONDS = 30 * 24 * 3600
@@ -45,10 +45,14 @@ class Identity:
 
 
 class Guests:
-    """Makes and recognises guests. All workers that share the secret know each other's."""
+    """Makes and recognises guests. All workers that share the secret know each other's.
 
-    def __init__(self, secret: str) -> None:
+    `others` are secrets that signed before: their guests are recognised, and get a token by the present one.
+    """
+
+    def __init__(self, secret: str, *others: str) -> None:
         self._secret = secret
+        self._known = (secret, *others)
 
     def new(self, name: str) -> Identity:
         """Somebody not seen before. Raises BadRequest for a name that breaks the rules."""
@@ -62,10 +66,18 @@ class Guests:
 
     def again(self, token: str) -> Identity:
         """The guest of a token. Raises Unauthorized if it is not one of ours, or too old."""
-        try:
-            claims = jwt.decode(
-                token, self._secret, algorithms=[_ALGORITHM], audience=_AUDIENCE, options={"require": ["exp", "sub"]}
-            )
-            return Identity(str(claims["sub"]), user_name(str(claims["name"])))
-        except (jwt.InvalidTokenError, KeyError, ValueError):
-            raise Unauthorized("the guest token is not valid here, or has expired") from None
+        for secret in self._known:
+            identity = _guest(token, secret)
+            if identity is not None:
+                return identity
+        raise Unauthorized("the guest token is not valid here, or has expired")
+
+
+def _guest(token: str, secret: str) -> Identity | None:
+    try:
+        claims = jwt.decode(
+            token, secret, algorithms=[_ALGORITHM], audience=_AUDIENCE, options={"require": ["exp", "sub"]}
+        )
+        return Identity(str(claims["sub"]), user_name(str(claims["name"])))
+    except (jwt.InvalidTokenError, KeyError, ValueError, RecursionError, BadRequest):
+        return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from app.log import LEVELS
 PREFIX = "PARLEY_"
 TOKEN = "PARLEY_TOKEN"
 """Belongs to the clients: no setting of the server's, and no mistake in its environment."""
+
+SECRET_CHARS = 32
+"""Fewest characters of a secret: as many as the bytes of the digest that it makes."""
 
 _LINK_NAME = re.compile(PREFIX + r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)\Z")
 _LINK_PORT = re.compile(PREFIX + r"(\w+_)?PORT\Z")
@@ -46,7 +50,12 @@ class Settings:
     node: str = _setting("", "Name of this server among the replicas; empty: the host's name.")
     log_level: str = _setting("info", "Least level that is logged.", choices=LEVELS)
     log_format: str = _setting("auto", "auto: readable on a terminal, else JSON.", choices=("auto", "json", "text"))
-    secret: str = _setting("", "Key that signs guest tokens. Empty: a random one, shared through Redis.", secret=True)
+    secret: str = _setting(
+        "",
+        "Signs guest tokens, the same on all replicas. Several, separated by commas: the first signs, all are "
+        "recognised. Empty: a random one, made once and kept in the data directory.",
+        secret=True,
+    )
     redis_timeout_seconds: float = _setting(2.0, "Redis counts as away when it is silent for so long.", 0.1, 60)
     history_events: int = _setting(10_000, "Events kept per room, at least.", 100, 10_000_000)
     history_seconds: int = _setting(30 * 86400, "How long events are kept, at least.", 600, 10 * 365 * 86400)
@@ -142,9 +151,19 @@ def _typed(field: dataclasses.Field[Any], raw: str, shown: str) -> Any:
         raise SettingError(shown, f"{raw!r} is none of {', '.join(meta['choices'])}")
     if field.name == "redis_url" and value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
         raise SettingError(shown, "must begin with redis://, rediss:// or unix://")
-    if field.name == "secret" and value and len(value) < 32:
-        raise SettingError(shown, "must have at least 32 characters")
+    if field.name == "secret" and value:
+        _check_secrets(value, shown)
     return value
+
+
+def _check_secrets(value: str, shown: str) -> None:
+    if not several(value) or any(len(secret) < SECRET_CHARS for secret in several(value)):
+        raise SettingError(shown, f"must have at least {SECRET_CHARS} characters")
+
+
+def several(value: str) -> list[str]:
+    """The parts of a setting that holds several, separated by commas."""
+    return [part for part in map(str.strip, value.split(",")) if part]
 
 
 def cores() -> int:
@@ -160,7 +179,8 @@ def data_path(settings: Settings) -> Path:
     path = settings.data_place
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = path / f".write-{os.getpid()}"
+        # Containers that share the directory have the same process ids.
+        probe = path / f".write-{secrets.token_hex(4)}"
         probe.touch()
         probe.unlink()
     except OSError as error:

@@ -22,7 +22,6 @@ from sanic import Sanic
 
 from app import api, log
 from app.auth import Guests
-from app.backplane import keys
 from app.backplane.activity import RedisActivity
 from app.backplane.link import Address
 from app.backplane.personal import RedisPersonal
@@ -33,7 +32,7 @@ from app.backplane.subscriber import Subscriber
 from app.canary import Canary
 from app.closings import Closings
 from app.commands import Commands, Promises
-from app.config import Settings
+from app.config import Settings, several
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
 from app.directory import Directory
@@ -77,7 +76,7 @@ class Order(msgspec.Struct):
 class Worker:
     """One worker process' parts."""
 
-    def __init__(self, settings: Settings, place: Place, secret: str, address: Address) -> None:
+    def __init__(self, settings: Settings, place: Place, address: Address) -> None:
         loop = asyncio.get_running_loop()
         self.settings = settings
         self.place = place
@@ -111,7 +110,7 @@ class Worker:
             self.broker,
             self.presence,
             self.directory,
-            Guests(secret),
+            Guests(*several(settings.secret)),
             self.tasks,
             self.deadlines,
             self.counters,
@@ -228,27 +227,10 @@ def _watch_lifeline(fd: int, lifecycle: Lifecycle) -> None:
     loop.add_reader(fd, gone)
 
 
-async def shared_secret(settings: Settings, address: Address) -> str:
-    """The configured secret, or the one that the first worker of all has put into Redis."""
-    if settings.secret:
-        return settings.secret
-    from app.backplane.link import Link  # a connection of its own: the pipeline is not up yet
-    from app.backplane.redis_broker import new_epoch
-
-    link = await Link.connect(address, "parley-start", settings.redis_timeout_seconds, lambda: None)
-    try:
-        await link.call("SET", keys.SECRET, "".join(new_epoch() for _ in range(6)), "NX")
-        secret: bytes = await link.call("GET", keys.SECRET)
-        return secret.decode()
-    finally:
-        link.drop()
-
-
 async def serve(settings: Settings, place: Place) -> None:
     """Run one worker."""
     address = Address.parse(settings.redis_url)
-    secret = await shared_secret(settings, address)
-    await Worker(settings, place, secret, address).run()
+    await Worker(settings, place, address).run()
 
 
 def _collect_seldom() -> None:

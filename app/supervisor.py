@@ -25,6 +25,7 @@ from app.config import Settings, data_path, flag
 from app.embedded import Embedded
 from app.errors import SettingError, StartError, Unavailable
 from app.metrics import Scoreboard, WorkerState
+from app.secret import check_shared, secrets_of
 from app.server import BACKLOG, Order, Place
 
 READY_SECONDS = 30.0
@@ -142,8 +143,14 @@ class Supervisor:
             raise StartError(f"{flag('redis_url')}: {error}") from None
         except SettingError as error:
             raise StartError(f"{flag('redis_url')}: {str(error).partition(': ')[2]}") from None
-        found = await assess(link)
-        link.drop()
+        try:
+            found = await assess(link)
+            known = secrets_of(self._settings)
+            self._settings = dataclasses.replace(self._settings, secret=",".join(known))
+            if self._embedded is None:
+                await check_shared(link, known)
+        finally:
+            link.drop()
         _log.info("redis", engine=found.engine, guarantee=found.guarantee)
         for warning in found.warnings:
             _log.warning("redis", engine=found.engine, advice=warning)

@@ -23,6 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from app.embedded import binary_path
 
 DEADLINE_SECONDS = 20.0
+SECRET = "that of all servers which tests let share a store"
 ROOT = Path(__file__).parent.parent
 
 
@@ -110,6 +111,8 @@ class Server:
     def __init__(self, log: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
         self.log = log
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
+        if "--redis-url" in arguments:
+            inherited["PARLEY_SECRET"] = SECRET
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli", "serve", *arguments],

@@ -67,8 +67,8 @@ def canary(worker: str) -> bytes:
     return f"{PREFIX}canary:{worker}".encode()
 
 
-SECRET = f"{PREFIX}secret"
-"""String: the key that signs guest tokens, shared by all workers unless one is configured."""
+FINGERPRINT = f"{PREFIX}secret"
+"""Hash: tells which secret the servers here sign guest tokens with, and since when. See scripts/secret.lua."""
 
 ROOMS = f"{PREFIX}rooms"
 """Sorted set: room -> time of its last event, in milliseconds."""

@@ -113,6 +113,42 @@ def test_a_data_directory_in_use_is_one_clear_line(server: Callable[..., Server]
     assert "is used by another running server" in said
 
 
+async def test_a_replica_with_another_secret_is_one_clear_line(
+    server: Callable[..., Server], own_valkey: Valkey, tmp_path: Path
+) -> None:
+    """A guest of one is the same person on the other, or the other does not start and says what to set."""
+    one, other = "1" * 32, "2" * 32
+    first = server(redis_url=own_valkey.url, secret=one)
+    said = _refusal("--port", "0", "--redis-url", own_valkey.url, PARLEY_SECRET=other)
+    assert "--secret: other servers at this Redis sign guest tokens with another secret" in said
+    said = _refusal("--port", "0", "--redis-url", own_valkey.url, "--data-dir", str(tmp_path / "own"))
+    assert "PARLEY_SECRET" in said
+    # A new secret comes in step by step, while guests stay who they are.
+    ada = await Peer.open(first.ws, "Ada")
+    both = server(redis_url=own_valkey.url, secret=f"{other},{one}")
+    again = await Peer.open(both.ws, "Ada", guest=ada.welcome["guest"])
+    assert again.welcome["user"] == ada.welcome["user"]
+    new = server(redis_url=own_valkey.url, secret=other)
+    anew = await Peer.open(new.ws, "Ada", guest=again.welcome["guest"])
+    assert anew.welcome["user"] == ada.welcome["user"]
+    for peer in (ada, again, anew):
+        await peer.close()
+
+
+async def test_replicas_that_share_a_directory_share_its_secret(
+    server: Callable[..., Server], own_valkey: Valkey, tmp_path: Path
+) -> None:
+    """As those of the compose file do; a guest is known to both, and the file is for the owner alone."""
+    data = tmp_path / "shared"
+    here, there = (server("--data-dir", str(data), redis_url=own_valkey.url, secret="") for _ in range(2))
+    ada = await Peer.open(here.ws, "Ada")
+    again = await Peer.open(there.ws, "Ada", guest=ada.welcome["guest"])
+    assert again.welcome["user"] == ada.welcome["user"]
+    for peer in (ada, again):
+        await peer.close()
+    assert (data / "secret").stat().st_mode & 0o777 == 0o600
+
+
 async def _say(here: Server, text: str) -> list[str]:
     peer = await Peer.open(here.ws)
     await peer.ask("join", room="lobby")

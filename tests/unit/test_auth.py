@@ -35,6 +35,16 @@ def test_a_token_brings_the_same_guest_back(guests: Guests) -> None:
     assert Guests(SECRET).again(guests.token(ada)) == ada
 
 
+def test_a_secret_that_signed_before_is_still_recognised(guests: Guests) -> None:
+    """As long as it is listed; new tokens are made by the first."""
+    ada = guests.new("Ada")
+    both = Guests(OTHER, SECRET)
+    assert both.again(guests.token(ada)) == ada
+    assert Guests(OTHER).again(both.token(ada)) == ada
+    with pytest.raises(Unauthorized):
+        Guests(OTHER).again(guests.token(ada))
+
+
 def test_guests_of_one_name_are_different_users(guests: Guests) -> None:
     """Names are for display; users are told apart by what nobody can guess."""
     users = {guests.new("Ada").user for _ in range(200)}

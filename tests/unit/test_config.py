@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.config import PREFIX, Settings, data_path, flag, links, load
+from app.config import PREFIX, Settings, data_path, flag, links, load, several
 from app.errors import SettingError
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
@@ -229,3 +229,11 @@ def test_a_data_directory_that_cannot_be_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(SettingError, match=r"--data-dir: cannot write to .*/file"):
             data_path(load({"data_dir": str(path)}, {}))
+
+
+def test_a_secret_may_be_several() -> None:
+    """Separated by commas, each as long as one has to be."""
+    assert several(load({"secret": f"{'a' * 32}, {'b' * 32},"}, {}).secret) == ["a" * 32, "b" * 32]
+    for wrong in ("a" * 31, f"{'a' * 32},b", ","):
+        for error in refusals("secret", wrong):
+            assert "must have at least 32 characters" in str(error)

@@ -24,7 +24,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("reader", "hub", "relay", "typists", "ledger", "presence", "directory"),
     ("people", "marks", "mentions", "direct", "inbox"),
     ("joining", "amending", "commands", "feed"),
-    ("endpoint", "api", "canary", "lifecycle", "embedded"),
+    ("endpoint", "api", "canary", "lifecycle", "embedded", "secret"),
     ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "loadtest/", "doctor/", "cli"),
 )
 PLACES = {name: number for number, name in enumerate(name for level in LADDER for name in level)}

@@ -45,5 +45,5 @@ def test_no_two_rooms_share_a_name(one: str, other: str) -> None:
 
 def test_everything_is_under_one_prefix() -> None:
     """So that a Redis can be shared and cleaned."""
-    everything = [*names_of("lobby"), keys.canary("n1").decode(), keys.SECRET]
+    everything = [*names_of("lobby"), keys.canary("n1").decode(), keys.FINGERPRINT]
     assert all(name.startswith(keys.PREFIX) for name in everything)
