@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bench import netns
 from bench.loadclient import Group, Step
 from bench.peers import Peer
 from bench.scenarios.base import P99_LIMIT_MS, Bench, Figures, Scenario, disturbed, find_top, latencies
@@ -49,7 +50,8 @@ def _with_stalled(bench: Bench, peer: Peer, stall: int) -> Step:
 
 def stalled(bench: Bench, peer: Peer) -> Figures:
     """What 999 readers notice of one that stopped, and what it costs to keep or to cut it."""
-    without, beside = _with_stalled(bench, peer, 0), _with_stalled(bench, peer, 1)
+    with netns.small_send_buffers():
+        without, beside = _with_stalled(bench, peer, 0), _with_stalled(bench, peer, 1)
     found = {
         **latencies(without.groups[0], prefix="without_"),
         **latencies(beside.groups[0]),
