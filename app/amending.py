@@ -12,7 +12,7 @@ from app.mentions import mentioned
 from app.metrics import Counters
 from app.protocol import messages as wire
 from app.protocol.names import emoji, topic_line
-from app.rights import Action, may
+from app.rights import Action, Rights
 from app.room import Room
 
 
@@ -28,7 +28,9 @@ class Amending:
         counters: Counters,
         text_chars: int,
         people: Callable[[Room], Iterable[tuple[str, str]]],
+        rights: Rights,
     ) -> None:
+        self._rights = rights
         self._people = people
         self._broker = broker
         self._counters = counters
@@ -45,11 +47,13 @@ class Amending:
         """The event to be stored, and what it does."""
         who = (member.user, member.name)
         if isinstance(request, wire.SetTopic):
-            if not may(member, Action.SET_TOPIC, room.name):
+            if not self._rights.may(member, Action.SET_TOPIC, room.name):
                 raise Forbidden("you may not set the topic of this room")
             topic = topic_line(request.topic)
             event = wire.TopicBody("topic", room.name, request.cid, *who, topic)
             return event, Amendment("topic", 0, member.user, wire.encode(topic))
+        if not self._rights.may(member, Action.WRITE, room.name):
+            raise Forbidden("you may not write in this room")
         if not request.seq:
             raise BadRequest("seqs begin at 1")
         if isinstance(request, wire.React):
@@ -57,7 +61,7 @@ class Amending:
             reacted = wire.ReactedBody("reacted", room.name, request.cid, request.seq, *who, sign, request.on)
             more = b"1" if request.on else b""
             return reacted, Amendment("react", request.seq, member.user, wire.encode(sign), more)
-        foreign = may(member, Action.AMEND_FOREIGN, room.name)
+        foreign = self._rights.may(member, Action.AMEND_FOREIGN, room.name)
         if isinstance(request, wire.Delete):
             deleted = wire.DeletedBody("deleted", room.name, request.cid, request.seq, *who)
             return deleted, Amendment("delete", request.seq, member.user, foreign=foreign)

@@ -15,7 +15,7 @@ from sanic.response import HTTPResponse
 from app import __version__
 from app.commands import Commands
 from app.connection import Connection, Connections
-from app.directory import Directory
+from app.directory import ROOMS_MAX, Directory
 from app.endpoint import upgrade, websocket_route
 from app.errors import BadRequest, ParleyError
 from app.feed import FeedClient
@@ -82,6 +82,9 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
             name = room_name(room)
         except BadRequest as error:
             return _text(f"{error}\n", 404)
+
+        if not parts.commands.anybody_may_write(name):
+            return _text("this feed is not for everybody\n", 403)
 
         def client(connection: Connection) -> FeedClient:
             parts.counters.connects += 1
@@ -153,7 +156,9 @@ def _rooms(app: Sanic[Any, Any], parts: Parts) -> None:
         if not limit.isdecimal():
             return _json({"error": "bad_request", "message": "limit is a number"}, 400)
         try:
-            return _json({"rooms": await parts.directory.rooms(int(limit[:9]))})
+            listed = await parts.directory.rooms(ROOMS_MAX)
+            known = [entry for entry in listed if parts.commands.anybody_may_read(entry.room)]
+            return _json({"rooms": known[: int(limit[:9])]})
         except ParleyError as error:
             return _json({"error": error.code, "message": str(error)}, 503)
 

@@ -16,7 +16,7 @@ from app.protocol.names import user_name
 
 GUEST_SECONDS = 30 * 24 * 3600
 _ALGORITHM = "HS256"
-_AUDIENCE = "parley-guest"
+GUEST_AUDIENCE = "parley-guest"
 
 
 class _Claims(msgspec.Struct):
@@ -25,7 +25,7 @@ class _Claims(msgspec.Struct):
     sub: str
     name: str
     exp: int
-    aud: str = _AUDIENCE
+    aud: str = GUEST_AUDIENCE
 
 
 def _base64(data: bytes) -> bytes:
@@ -76,7 +76,7 @@ class Guests:
 def _guest(token: str, secret: str) -> Identity | None:
     try:
         claims = jwt.decode(
-            token, secret, algorithms=[_ALGORITHM], audience=_AUDIENCE, options={"require": ["exp", "sub"]}
+            token, secret, algorithms=[_ALGORITHM], audience=GUEST_AUDIENCE, options={"require": ["exp", "sub"]}
         )
         return Identity(str(claims["sub"]), user_name(str(claims["name"])))
     except (jwt.InvalidTokenError, KeyError, ValueError, RecursionError, BadRequest):

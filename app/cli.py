@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import structlog
 
 from app import __version__, doctor, loadtest, log, terminal, verify
-from app.config import PREFIX, Settings, flag, links, load
-from app.errors import StartError
+from app.config import PREFIX, TOKEN, Settings, flag, links, load, several
+from app.errors import ParleyError, SettingError, StartError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,6 +31,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(serve)
     _add_settings(doctor.add_parser(commands))
+    token = commands.add_parser(
+        "token",
+        help="make a signed-in user's token, for trying out",
+        description=f"Print a token signed with {PREFIX}TOKEN_SECRET, of which the environment has one or several "
+        f"(the first signs). Give it to a client in {TOKEN}, never in an address.",
+    )
+    token.add_argument("--user", required=True, metavar="ID", help="who it is for (sub)")
+    token.add_argument("--name", metavar="NAME", help="the name shown to others (default: the user)")
+    token.add_argument("--seconds", type=int, default=3600, help="how long it is good (default: %(default)s)")
+    token.add_argument(
+        *("--room", "-r"),
+        action="append",
+        default=[],
+        metavar="PATTERN=RIGHT",
+        help="a room, or the beginning of names followed by *, and read, write or moderate; any number of times",
+    )
     terminal.add_parser(commands)
     verify.add_parser(commands)
     loadtest.add_parser(commands)
@@ -52,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr = sys.stderr or open(os.devnull, "w")  # closed by whoever started this
         log.configure("error", "text")
         sys.exit(terminal.run(namespace, os.environ))
+    if namespace.command == "token":
+        sys.exit(_token(namespace))
     if namespace.command == "verify":
         sys.exit(verify.run(namespace))
     if namespace.command == "loadtest":
@@ -61,6 +79,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if namespace.command == "doctor":
         sys.exit(doctor.run(given, os.environ, namespace.url, not namespace.no_wait, namespace.json))
     sys.exit(_serve(given))
+
+
+def _token(namespace: argparse.Namespace) -> int:
+    from app.tokens import Expected, make, shared_keys, verify
+
+    try:
+        settings = load({}, os.environ)
+        secrets = several(settings.token_secret)
+        if not secrets:
+            raise SettingError(f"{PREFIX}TOKEN_SECRET", "needed to sign a token")
+        named = {"name": namespace.name, "aud": settings.token_audience, "iss": settings.token_issuer}
+        claims = {claim: value for claim, value in named.items() if value}
+        if namespace.room:
+            pairs = (room.rpartition("=") for room in namespace.room)
+            claims["rooms"] = {pattern: right for pattern, _, right in pairs}
+        token = make(secrets[0], namespace.user, namespace.seconds, claims)
+        # What the server would refuse is refused here, with the reason.
+        verify(token, shared_keys(secrets[:1]), Expected(settings.token_audience, settings.token_issuer))
+    except ParleyError as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return 2
+    print(token)
+    return 0
 
 
 def _serve(given: dict[str, str]) -> int:

@@ -8,12 +8,15 @@ in the order sent.
 from __future__ import annotations
 
 import secrets
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import structlog
+from msgspec import UNSET
 
 from app.amending import Amending, Change, Message, check_text
 from app.auth import Guests, Identity
@@ -22,8 +25,9 @@ from app.backplane.personal import Personal
 from app.deadlines import Deadlines
 from app.direct import Direct
 from app.directory import Directory
-from app.errors import BadRequest, NotJoined, ParleyError, RateLimited, Unauthorized
+from app.errors import BadRequest, Expired, Forbidden, NotJoined, ParleyError, RateLimited, Unauthorized
 from app.events import head
+from app.grants import Right
 from app.hub import Hub
 from app.inbox import Inbox
 from app.joining import PAGE_MAX, Joining, Work, newest, oldest
@@ -36,8 +40,11 @@ from app.presence import Presence
 from app.protocol import messages as wire
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.names import DIRECT, ROOM_MAX, handle, room_name, user_name
+from app.rights import Action, Rights
 from app.room import Room
+from app.signin import Signin
 from app.tasks import Tasks
+from app.tokens import User
 
 HELLO_SECONDS = 10.0
 MEANT_MAX = 1000
@@ -55,6 +62,7 @@ class Promises:
     unacked: int
     ping_seconds: int
     resume_events: int
+    guests: bool = True
 
 
 class Commands:
@@ -73,7 +81,11 @@ class Commands:
         promises: Promises,
         people: People,
         personal: Personal,
+        signin: Signin | None = None,
+        rights: Rights | None = None,
     ) -> None:
+        self._signin = signin
+        self.rights = rights = rights or Rights()
         self._hub = hub
         self._broker = broker
         self._presence = presence
@@ -86,10 +98,12 @@ class Commands:
         self._people = people
         self.marks = Marks(hub, personal, deadlines)
         people.on_mark = self.marks.heard
-        self._inbox = Inbox(hub, directory, self.marks, personal)
+        self._inbox = Inbox(hub, directory, self.marks, personal, rights)
         self._direct = Direct(personal, people, deadlines)
-        self._joining = Joining(hub, broker, presence, counters, promises.rooms, promises.resume_events, self.marks)
-        self._amending = Amending(broker, counters, promises.text_chars, self._people_of)
+        self._joining = Joining(
+            hub, broker, presence, counters, promises.rooms, promises.resume_events, self.marks, rights
+        )
+        self._amending = Amending(broker, counters, promises.text_chars, self._people_of, rights)
         self._limits = wire.Limits(promises.text_chars, promises.frame_bytes, promises.rooms, promises.unacked)
         self._worker = secrets.token_hex(4)
         self._numbers = count(1)
@@ -100,6 +114,14 @@ class Commands:
         It names the session of a client that gives none: were it used again, so would be the client's cids.
         """
         return f"{self._worker}-{next(self._numbers):x}"
+
+    def anybody_may_read(self, room: str) -> bool:
+        """Whether a room may be shown to those who do not say who they are."""
+        return self._promises.guests and self.rights.everybody(room) >= Right.READ
+
+    def anybody_may_write(self, room: str) -> bool:
+        """Whether those who do not say who they are may write under a room's name."""
+        return self._promises.guests and self.rights.everybody(room) >= Right.WRITE
 
     # Members come, ask, go
 
@@ -136,6 +158,7 @@ class Commands:
         member.state = State.GONE
         member.waiting = None
         self._deadlines.clear(member, "hello")
+        self._deadlines.clear(member, "token")
         for room in member.rooms:
             self._hub.leave(member, room)
             self._presence.leave(room, member, lost)
@@ -169,7 +192,7 @@ class Commands:
             case wire.Send() if member.state is State.HERE:
                 self._send(member, request)
             case wire.Hello():
-                self._hello(member, request)
+                return self._hello(member, request)
             case _ if member.state is not State.HERE:
                 self._expel(member, request.id or None, Unauthorized("hello comes first"), CloseCode.NO_HELLO)
             case wire.Edit() | wire.Delete() | wire.React() | wire.SetTopic():
@@ -188,10 +211,12 @@ class Commands:
                 return self._history(member, request, self._room(member, request.room))
             case wire.Typing():
                 room = member.joined(request.room)
-                if room is not None:
+                if room is not None and self.rights.may(member, Action.WRITE, room.name):
                     self._presence.typists.type(room, member)
             case wire.Rooms():
                 return self._inbox.answer(member, request)
+            case wire.Refresh():
+                return self._refresh(member, request)
             case wire.Ping():
                 member.reply(wire.encode(wire.Pong(request.id)))
         return None
@@ -244,14 +269,57 @@ class Commands:
 
     # Hello
 
-    def _hello(self, member: Member, request: wire.Hello) -> None:
+    def _hello(self, member: Member, request: wire.Hello) -> Work | None:
         if member.state is not State.GREETING:
             raise BadRequest("hello was said already")
         try:
-            identity = self._identify(request)
+            if request.token:
+                found = self._users().user(request.token)
+                if not isinstance(found, User):
+                    return self._hello_later(member, request, found)
+                self._signed_in(member, request, found)
+            else:
+                self._welcome(member, request, self._identify(request))
         except Unauthorized as error:
-            self._expel(member, request.id, error, CloseCode.BAD_TOKEN)
-            return
+            self._expel_stranger(member, request, error)
+        return None
+
+    async def _hello_later(self, member: Member, request: wire.Hello, found: Coroutine[Any, Any, User]) -> None:
+        """The key of the token has to be fetched first."""
+        try:
+            user = await found
+        except Unauthorized as error:
+            self._expel_stranger(member, request, error)
+        except ParleyError as error:
+            self._expel(member, request.id, error, CloseCode.OVERLOADED)
+        else:
+            if member.state is State.GREETING:
+                self._signed_in(member, request, user)
+
+    def _expel_stranger(self, member: Member, request: wire.Hello, error: Unauthorized) -> None:
+        expired = isinstance(error, Expired)
+        self._expel(member, request.id, error, CloseCode.TOKEN_EXPIRED if expired else CloseCode.BAD_TOKEN)
+
+    def _users(self) -> Signin:
+        if self._signin is None:
+            raise Unauthorized("this server knows no signed-in users")
+        return self._signin
+
+    def _signed_in(self, member: Member, request: wire.Hello, user: User) -> None:
+        member.grants = user.grants
+        seconds = self._until_end(member, user)
+        self._welcome(member, request, Identity(user.user, user.name), seconds)
+
+    def _until_end(self, member: Member, user: User) -> int:
+        """The connection ends with the token, unless it is refreshed: the seconds until then."""
+        seconds = user.ends - time.time()
+        lasting = max(0.0, seconds + self._users().leeway_seconds)
+        code = CloseCode.TOKEN_EXPIRED
+        self._deadlines.set(member, "token", lasting, lambda: member.close(code, REASONS[code]))
+        return max(0, int(seconds))
+
+    def _welcome(self, member: Member, request: wire.Hello, identity: Identity, seconds: int | None = None) -> None:
+        """Somebody is here: a guest, or a signed-in user whose token ends in so many seconds."""
         member.user, member.name, member.handle = identity.user, identity.name, handle(identity.user)
         member.marked = not identity.new
         session = request.session or member.conn
@@ -269,7 +337,8 @@ class Commands:
                     conn=member.conn,
                     user=identity.user,
                     name=identity.name,
-                    guest=self._guests.token(identity),
+                    guest=self._guests.token(identity) if seconds is None else UNSET,
+                    exp=UNSET if seconds is None else seconds,
                     ping=promises.ping_seconds,
                     limits=self._limits,
                     session=session,
@@ -279,8 +348,8 @@ class Commands:
         )
 
     def _identify(self, request: wire.Hello) -> Identity:
-        if request.token:
-            raise Unauthorized("this server knows no signed-in users")
+        if not self._promises.guests:
+            raise Unauthorized("this server is for signed-in users: hello needs a token")
         if request.guest:
             try:
                 known = self._guests.again(request.guest)
@@ -293,14 +362,44 @@ class Commands:
             raise BadRequest("hello needs a name or a guest token")
         return self._guests.new(request.name)
 
+    def _refresh(self, member: Member, request: wire.Refresh) -> Work | None:
+        found = self._users().user(request.token)
+        if not isinstance(found, User):
+            return self._refresh_later(member, request, found)
+        self._refreshed(member, request, found)
+        return None
+
+    async def _refresh_later(self, member: Member, request: wire.Refresh, found: Coroutine[Any, Any, User]) -> None:
+        user = await found
+        if member.state is State.HERE:
+            self._refreshed(member, request, user)
+
+    def _refreshed(self, member: Member, request: wire.Refresh, user: User) -> None:
+        """The new token's end and grants hold; its name only from the next connection on. Rooms lost are left."""
+        if not self._deadlines.has(member, "token"):
+            raise Forbidden("a guest has no token to refresh")
+        if user.user != member.user:
+            raise Forbidden("this token is somebody else's")
+        member.grants = user.grants
+        member.author = None
+        seconds = self._until_end(member, user)
+        for room in member.rooms:
+            if not self.rights.may(member, Action.JOIN, room.name):
+                self._take_out(member, room)
+                member.reply(wire.encode(wire.Left(room.name)))
+        member.reply(wire.encode(wire.Refreshed(request.id, seconds)))
+
     # Rooms
 
     def _leave(self, member: Member, request: wire.Leave) -> None:
         room = self._room(member, request.room)
+        self._take_out(member, room)
+        member.reply(wire.encode(wire.Left(room.name, request.id)))
+
+    def _take_out(self, member: Member, room: Room) -> None:
         self._hub.leave(member, room)
         self._presence.leave(room, member)
         member.rooms = tuple(other for other in member.rooms if other is not room)
-        member.reply(wire.encode(wire.Left(request.id, room.name)))
 
     # Messages
 
@@ -311,6 +410,8 @@ class Commands:
         self._check_unacked(member)
         author = member.author
         if author is None or author[0] is not room:
+            if not self.rights.may(member, Action.WRITE, room.name):
+                raise Forbidden("you may not write in this room")
             member.author = author = (room, wire.message_start(room.name, member.user, member.name))
         body = wire.message_body(author[1], request.cid, text)
         if self._typing:

@@ -56,6 +56,18 @@ class Settings:
         "recognised. Empty: a random one, made once and kept in the data directory.",
         secret=True,
     )
+    guests: str = _setting("on", "Whether people come in by name alone.", choices=("on", "off"))
+    token_secret: str = _setting(
+        "", "Signs the tokens of signed-in users (HS256); several, separated by commas: any of them.", secret=True
+    )
+    token_keys: str = _setting(
+        "", "Files of public keys for such tokens (RS256, ES256, EdDSA): PEM, or a key set; separated by commas."
+    )
+    token_jwks_url: str = _setting("", "Where such keys are published as a key set: https://, or http:// on loopback.")
+    token_audience: str = _setting("", "What such tokens have to name as audience (aud); empty: anything.")
+    token_issuer: str = _setting("", "What such tokens have to name as issuer (iss); empty: anything.")
+    token_leeway_seconds: float = _setting(30.0, "How far the clock that made a token may differ from this one.", 0, 60)
+    room_rules: str = _setting("", "File that says what everybody may do in which rooms; empty: read and write in all.")
     redis_timeout_seconds: float = _setting(2.0, "Redis counts as away when it is silent for so long.", 0.1, 60)
     history_events: int = _setting(10_000, "Events kept per room, at least.", 100, 10_000_000)
     history_seconds: int = _setting(30 * 86400, "How long events are kept, at least.", 600, 10 * 365 * 86400)
@@ -89,6 +101,11 @@ class Settings:
         return Path(self.data_dir).expanduser().absolute()
 
     @property
+    def signs_in(self) -> bool:
+        """Whether there are signed-in users."""
+        return bool(self.token_secret or self.token_keys or self.token_jwks_url)
+
+    @property
     def embedded(self) -> bool:
         """Whether the server runs a Valkey of its own."""
         return not self.redis_url
@@ -114,6 +131,8 @@ def load(given: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
         elif variable in environment and variable not in foreign:
             values[name] = _typed(field, environment[variable], variable)
     settings = Settings(**values)
+    if set(several(settings.token_secret)) & set(several(settings.secret)):
+        raise SettingError(PREFIX + "TOKEN_SECRET", "must not be PARLEY_SECRET, which signs guest tokens")
     if settings.slow_hard_bytes <= settings.slow_soft_bytes:
         raise SettingError(PREFIX + "SLOW_HARD_BYTES", "must be larger than PARLEY_SLOW_SOFT_BYTES")
     return settings
@@ -151,14 +170,27 @@ def _typed(field: dataclasses.Field[Any], raw: str, shown: str) -> Any:
         raise SettingError(shown, f"{raw!r} is none of {', '.join(meta['choices'])}")
     if field.name == "redis_url" and value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
         raise SettingError(shown, "must begin with redis://, rediss:// or unix://")
-    if field.name == "secret" and value:
+    if field.name in ("secret", "token_secret") and value:
         _check_secrets(value, shown)
+    if field.name == "token_jwks_url" and value:
+        _check_keys_url(value, shown)
     return value
 
 
 def _check_secrets(value: str, shown: str) -> None:
     if not several(value) or any(len(secret) < SECRET_CHARS for secret in several(value)):
         raise SettingError(shown, f"must have at least {SECRET_CHARS} characters")
+
+
+def _check_keys_url(value: str, shown: str) -> None:
+    try:
+        url = urlsplit(value)
+        port = url.port  # raises where it is none
+    except ValueError:
+        raise SettingError(shown, "not a URL") from None
+    near = url.hostname in ("localhost", "127.0.0.1", "::1")
+    if not url.hostname or port == 0 or not (url.scheme == "https" or (url.scheme == "http" and near)):
+        raise SettingError(shown, "must begin with https://, or with http:// for this machine itself")
 
 
 def several(value: str) -> list[str]:

@@ -29,6 +29,10 @@ class Deadlines:
         """Forget a deadline; no error if there is none."""
         self._due.pop((owner, kind), None)
 
+    def has(self, owner: object, kind: str) -> bool:
+        """Whether there is one."""
+        return (owner, kind) in self._due
+
     def sweep(self) -> None:
         """Run and forget what is due."""
         now = self._clock()

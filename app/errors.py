@@ -4,6 +4,7 @@ ParleyError
   ClientFault            the request was wrong; sending it again unchanged will not help
     BadRequest           ill-formed: JSON, a type, a field, a name
     Unauthorized         no hello yet, or not allowed in
+      Expired            the token was good and is too old; come with a new one
     Forbidden            known, but may not do this
     NotJoined            the room is not joined on this connection
     AlreadyJoined        the room is joined on this connection
@@ -52,6 +53,12 @@ class Unauthorized(ClientFault):
     """Nobody said hello on this connection, or the server does not let this user in."""
 
     code = "unauthorized"
+
+
+class Expired(Unauthorized):
+    """The token was good and is too old."""
+
+    code = "expired"
 
 
 class Forbidden(ClientFault):

@@ -7,18 +7,22 @@ import asyncio
 import msgspec
 
 from app.backplane.personal import Mark, Person, Personal, Place
-from app.directory import Directory
+from app.directory import ROOMS_MAX, Directory
 from app.errors import NotConfirmed
 from app.hub import Hub
 from app.marks import Marks
 from app.member import Member
 from app.protocol import messages as wire
+from app.rights import Action, Rights
 
 
 class Inbox:
     """Answers `rooms`."""
 
-    def __init__(self, hub: Hub, directory: Directory, marks: Marks, store: Personal) -> None:
+    def __init__(
+        self, hub: Hub, directory: Directory, marks: Marks, store: Personal, rights: Rights
+    ) -> None:
+        self._rights = rights
         self._hub = hub
         self._directory = directory
         self._marks = marks
@@ -28,7 +32,9 @@ class Inbox:
         """The newest rooms, and the member's direct ones. Raises Unavailable, NotConfirmed."""
         if not self._marks.at_hand(member):
             await asyncio.shield(self._marks.load(member))
-        rooms = [self._marked(member, entry) for entry in await self._directory.rooms(request.limit)]
+        listed = await self._directory.rooms(ROOMS_MAX)
+        known = [entry for entry in listed if self._rights.may(member, Action.JOIN, entry.room)]
+        rooms = [self._marked(member, entry) for entry in known[: request.limit]]
         direct = await self._direct(member)
         member.reply(wire.encode(wire.RoomList(request.id, rooms, direct[: request.limit])))
 

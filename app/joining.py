@@ -22,7 +22,7 @@ from app.metrics import Counters
 from app.presence import Presence
 from app.protocol import messages as wire
 from app.protocol.names import room_name
-from app.rights import Action, may
+from app.rights import Action, Rights
 from app.room import Room
 
 PAGE_MAX = 200
@@ -65,7 +65,9 @@ class Joining:
         rooms: int,
         resume_events: int,
         marks: Marks,
+        rights: Rights,
     ) -> None:
+        self._rights = rights
         self._hub = hub
         self._presence = presence
         self._marks = marks
@@ -83,7 +85,7 @@ class Joining:
         name = room_name(request.room)
         if member.joined(name) is not None:
             raise AlreadyJoined("the room is joined already")
-        if not may(member, Action.JOIN, name):
+        if not self._rights.may(member, Action.JOIN, name):
             raise Forbidden("you may not join this room")
         if len(member.rooms) >= self._rooms:
             raise Forbidden(f"a connection joins at most {self._rooms} rooms", limit="rooms_per_connection")

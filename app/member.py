@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from app import frames
+from app.grants import Grants
 from app.outbox import Outbox
 from app.protocol import messages
 from app.protocol.codes import CloseCode
@@ -61,6 +62,7 @@ class Member:
     """A connection with an identity. Owns its joined rooms and its place in the order of its own requests.
 
     `handle` stands for its user (see app.protocol.names); `marked` says whether the user may have read marks.
+    `grants` are what its token says it may do.
     `author` is the room it sent to last, with the part that all its messages there share.
     """
 
@@ -73,6 +75,7 @@ class Member:
         "busy",
         "conn",
         "errors",
+        "grants",
         "handle",
         "link",
         "marked",
@@ -95,6 +98,7 @@ class Member:
         self.user = ""
         self.handle = ""
         self.marked = True
+        self.grants: Grants | None = None
         self.name = ""
         self.session = conn
         self.rooms: tuple[Room, ...] = ()

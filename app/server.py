@@ -12,6 +12,7 @@ import secrets
 import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import hiredis
@@ -32,13 +33,14 @@ from app.backplane.subscriber import Subscriber
 from app.canary import Canary
 from app.closings import Closings
 from app.commands import Commands, Promises
-from app.config import Settings, several
+from app.config import Settings, flag, several
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
 from app.directory import Directory
 from app.endpoint import Protocol, prepare
-from app.errors import ParleyError
+from app.errors import ParleyError, SettingError
 from app.feed import FeedClient
+from app.grants import Rules
 from app.hub import Hub
 from app.lifecycle import Lifecycle
 from app.metrics import Counters, Scoreboard
@@ -47,7 +49,10 @@ from app.people import People
 from app.presence import Patience, Presence
 from app.reader import Reader
 from app.relay import Relay
+from app.rights import Rights
+from app.signin import KeySet, Signin
 from app.tasks import Tasks
+from app.tokens import Expected, file_keys, shared_keys
 
 BACKLOG = 4096
 START_SECONDS = 15.0
@@ -105,6 +110,8 @@ class Worker:
         self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
         self.people = People(self.subscriber)
         self.relay.on_other = self._other
+        users = signin(settings)
+        self.keys = users.remote if users is not None else None
         self.commands = Commands(
             self.hub,
             self.broker,
@@ -117,6 +124,8 @@ class Worker:
             self._promises(),
             self.people,
             RedisPersonal(self.pipeline, settings.history_seconds),
+            users,
+            rights(settings),
         )
         self.lifecycle = Lifecycle(
             place.number,
@@ -144,6 +153,7 @@ class Worker:
             unacked=settings.unacked,
             ping_seconds=settings.ping_seconds,
             resume_events=settings.resume_events,
+            guests=settings.guests == "on",
         )
 
     def _subscribed_again(self) -> None:
@@ -192,6 +202,8 @@ class Worker:
         """Serve until told to stop, then drain."""
         async with asyncio.TaskGroup() as group:
             long_lived = self.lifecycle.start(group)
+            if self.keys is not None:
+                long_lived.append(group.create_task(self.keys.run(), name="keys of tokens"))
             await self.lifecycle.connected(START_SECONDS)
             listener = socket.socket(fileno=self.place.listener_fd)
             server: Any = await self.application().create_server(
@@ -214,6 +226,26 @@ class Worker:
             await self.tasks.cancel()
             for task in long_lived:
                 task.cancel()
+
+
+def signin(settings: Settings) -> Signin | None:
+    """How users sign in; None if they cannot.
+
+    Raises:
+        SettingError: a file of keys is none, or nobody could come in at all.
+    """
+    if not settings.signs_in:
+        if settings.guests == "off":
+            raise SettingError(flag("guests"), "nobody could come in: set PARLEY_TOKEN_SECRET, _KEYS or _JWKS_URL")
+        return None
+    keys = [*shared_keys(several(settings.token_secret)), *file_keys(several(settings.token_keys))]
+    expected = Expected(settings.token_audience, settings.token_issuer, settings.token_leeway_seconds)
+    return Signin(keys, expected, KeySet(settings.token_jwks_url) if settings.token_jwks_url else None)
+
+
+def rights(settings: Settings) -> Rights:
+    """Who may do what. Raises SettingError for a file of rules that is none."""
+    return Rights(Rules.read(Path(settings.room_rules)) if settings.room_rules else Rules())
 
 
 def _watch_lifeline(fd: int, lifecycle: Lifecycle) -> None:

@@ -35,6 +35,7 @@ REASONS = {
     CloseCode.SLOW_CONSUMER: "slow consumer",
     CloseCode.NO_PONG: "no pong",
     CloseCode.STATE_LOST: "state lost",
+    CloseCode.TOKEN_EXPIRED: "token expired",
     CloseCode.BAD_TOKEN: "bad token",
     CloseCode.BAD_MESSAGES: "bad messages",
     CloseCode.NO_HELLO: "no hello in time",

@@ -132,6 +132,13 @@ class Typing(Struct, tag="typing", frozen=True):
     id: RequestId | UnsetType = UNSET
 
 
+class Refresh(Struct, tag="refresh", frozen=True):
+    """A new token for the same user, before the old one ends."""
+
+    id: RequestId
+    token: Annotated[str, Meta(max_length=8192)]
+
+
 class Rooms(Struct, tag="rooms", frozen=True):
     """Asks for the rooms there are, newest activity first."""
 
@@ -146,7 +153,7 @@ class Ping(Struct, tag="ping", frozen=True):
 
 
 Amend = Edit | Delete | React | SetTopic
-Request = Hello | Join | Leave | Send | Amend | Read | OpenDirect | History | Typing | Rooms | Ping
+Request = Hello | Join | Leave | Send | Amend | Read | OpenDirect | History | Typing | Rooms | Refresh | Ping
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _encode = msgspec.json.Encoder().encode
@@ -204,17 +211,21 @@ class Limits(Struct):
 
 
 class Welcome(Struct, tag="welcome"):
-    """Answers hello. `ping` is in seconds: the server sends something at least that often."""
+    """Answers hello. `ping` is in seconds: the server sends something at least that often.
+
+    A guest gets the token by which it is known again; a signed-in user the seconds until its token ends, `exp`.
+    """
 
     id: int
     conn: str
     user: str
     name: str
-    guest: str
     ping: int
     limits: Limits
     session: str
     node: str
+    guest: str | UnsetType = UNSET
+    exp: int | UnsetType = UNSET
     version: int = 1
 
 
@@ -230,11 +241,18 @@ class Ack(Struct, tag="ack"):
     dup: bool
 
 
-class Left(Struct, tag="left"):
-    """Answers leave."""
+class Refreshed(Struct, tag="refreshed"):
+    """Answers refresh: the new token ends in `exp` seconds."""
 
     id: int
+    exp: int
+
+
+class Left(Struct, tag="left"):
+    """Answers leave. Without an id: the user's new token does not let it be there any longer."""
+
     room: str
+    id: int | UnsetType = UNSET
 
 
 class Pong(Struct, tag="pong"):
@@ -402,7 +420,7 @@ class RoomList(Struct, tag="rooms"):
     direct: list[DirectEntry] = []
 
 
-Reply = Welcome | Ack | ReadTo | Direct | Mentioned | Left | Pong | GoingAway | Error
+Reply = Welcome | Refreshed | Ack | ReadTo | Direct | Mentioned | Left | Pong | GoingAway | Error
 
 encode = _encode
 """Any message to JSON."""

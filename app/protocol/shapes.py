@@ -132,6 +132,7 @@ REPLIES: dict[str, tuple[str, ...]] = {
     "direct": ("direct",),
     "history": ("history",),
     "rooms": ("rooms",),
+    "refresh": ("refreshed",),
     "ping": ("pong",),
     "typing": (),
 }

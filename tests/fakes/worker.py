@@ -17,6 +17,7 @@ from app.commands import Commands, Promises
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
 from app.directory import Directory
+from app.grants import Rules
 from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters
@@ -25,6 +26,8 @@ from app.people import People
 from app.presence import Patience, Presence
 from app.reader import Reader
 from app.relay import Relay
+from app.rights import Rights
+from app.signin import Signin
 from app.tasks import Tasks
 from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.loop import Clock
@@ -52,7 +55,12 @@ class Worker:
     """Wired as app/server.py does it. Several may share a store."""
 
     def __init__(
-        self, store: MemoryStore | None = None, promises: Promises = PROMISES, patience: Patience = PATIENCE
+        self,
+        store: MemoryStore | None = None,
+        promises: Promises = PROMISES,
+        patience: Patience = PATIENCE,
+        signin: Signin | None = None,
+        rules: Rules | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.store = store or MemoryStore()
@@ -88,6 +96,8 @@ class Worker:
             promises,
             self.people,
             self.personal,
+            signin,
+            Rights(rules),
         )
 
     def later(self, seconds: float) -> None:

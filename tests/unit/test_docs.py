@@ -21,6 +21,7 @@ REPLIES: dict[str, Any] = {
     struct.__struct_config__.tag: struct
     for struct in (
         messages.Welcome,
+        messages.Refreshed,
         messages.Ack,
         messages.ReadTo,
         messages.Direct,

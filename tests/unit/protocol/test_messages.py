@@ -217,9 +217,9 @@ def test_replies_are_the_documented_json() -> None:
     """Each with its type, and no field that was not set."""
     limits = wire.Limits(text=4000, frame=65536, rooms=100, unacked=32)
     said = {
-        "welcome": wire.Welcome(1, "c9", "u1", "Ada", "t", 25, limits, "s1", "n2"),
+        "welcome": wire.Welcome(1, "c9", "u1", "Ada", 25, limits, "s1", "n2", "t"),
         "ack": wire.Ack(3, "lobby", "s1-17", 1045, "m81", 1763791200123, False),
-        "left": wire.Left(9, "lobby"),
+        "left": wire.Left("lobby", 9),
         "pong": wire.Pong(11),
         "going-away": wire.GoingAway(1.83, "drain"),
     }
