@@ -36,7 +36,7 @@ class Watch:
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
         self.listening = False
-        self.unread: set[str] = set()
+        self.unread: frozenset[str] = frozenset()
         self.behind: set[Client] | None = None
         self.writing = False
         self.write_at = self.read_at = self.push_at = 0.0
@@ -101,7 +101,7 @@ class Ledger:
             if moved.version > roster.versions.get(place, 0):
                 roster.replace(place, moved.version, moved.joined)
         elif not roster.take(place, moved.prev, moved.version, moved.joined, moved.left, moved.count):
-            watch.unread.add(moved.worker)
+            watch.unread |= {moved.worker}
         self.on_change(watch)
 
     def read(self, watch: Watch) -> None:
@@ -110,7 +110,7 @@ class Ledger:
         watch.read_at = self._clock() + RETRY_SECONDS
         peers = {worker: peer for worker in watch.unread if (peer := self.peers.get(worker)) is not None}
         workers, asked = list(peers), [roster.versions.get(peer.place, 0) for peer in peers.values()]
-        watch.unread.clear()
+        watch.unread = frozenset()
         if not workers:
             return
 
@@ -121,7 +121,7 @@ class Ledger:
                 if peer is None or not watch.listening:
                     continue
                 if read is None or roster.versions.get(peer.place, 0) != asked[index]:
-                    watch.unread.add(worker)  # not read, or heard of meanwhile: what was read may be older
+                    watch.unread |= {worker}  # not read, or heard of meanwhile: what was read may be older
                 else:
                     roster.replace(peer.place, *read[index])
 
@@ -129,7 +129,7 @@ class Ledger:
         try:
             self._store.read(roster.room, workers, done)
         except Unavailable:
-            watch.unread.update(workers)
+            watch.unread |= set(workers)
             self.on_change(watch)
 
     def read_names(self, watch: Watch) -> None:
@@ -157,7 +157,7 @@ class Ledger:
             for worker, theirs in zip(workers, written[1:], strict=True):
                 peer = self.peers.get(worker)
                 if peer is not None and roster.versions.get(peer.place, 0) != theirs:
-                    watch.unread.add(worker)
+                    watch.unread |= {worker}
             if roster.whole or watch.unread:
                 self.on_change(watch)
 

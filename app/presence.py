@@ -130,14 +130,14 @@ class Presence:
         """A room is subscribed from now on. Whoever reads its log after this finds the rosters there."""
         watch = self._watch(room.name)
         watch.listening = True
-        watch.unread = set(self._peers)
+        watch.unread = frozenset(self._peers)
         self._ledger.read(watch)
 
     def close(self, room: Room) -> None:
         """A room is not subscribed any more; those whose grace runs are still to be looked after."""
         watch = self._watch(room.name)
         watch.listening = False
-        watch.unread.clear()
+        watch.unread = frozenset()
         watch.behind = None
         watch.roster.forget_others()
         self._touch(watch)

@@ -17,6 +17,9 @@ HERE = 1
 NAMED_AGAIN = 0.9
 """Names come back when a room has become so much smaller than the limit, not with each one who leaves."""
 
+KEPT_ABOVE = 20
+"""Of smaller rooms, which are many, the summary is made anew each time: it would take more memory than its people."""
+
 _masks: dict[int, int] = {}
 
 
@@ -238,13 +241,14 @@ class Roster:
     def summary(self) -> bytes:
         """What an answer to one who joins says of who is there: `"members":2,"presence":[...]`."""
         self._seen = True
-        if self._summary is None:
-            members = b'"members":%d' % len(self._places)
-            if self._names is None:
-                self._summary = members
-            else:
-                self._summary = members + b',"presence":' + wire.encode(self._persons(self._names))
-        return self._summary
+        if self._summary is not None:
+            return self._summary
+        summary = b'"members":%d' % len(self._places)
+        if self._names is not None:
+            summary += b',"presence":' + wire.encode(self._persons(self._names))
+        if len(self._places) > KEPT_ABOVE:
+            self._summary = summary
+        return summary
 
     def push(self) -> bytes | None:
         """What members have to be told since the last push; None if nothing."""

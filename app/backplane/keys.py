@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 
-PEOPLE_SHARDS = 1024
+PEOPLE_SHARDS = 256
 PREFIX = "parley:"
 
 

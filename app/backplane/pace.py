@@ -7,9 +7,9 @@ way: that of this worker's event loop, that of the machine's cores, that of Redi
 
 from __future__ import annotations
 
-FREE_SECONDS = 0.002
-FACTOR = 12.0
-REST_MAX_SECONDS = 0.08
+FREE_SECONDS = 0.008
+FACTOR = 8.0
+REST_MAX_SECONDS = 0.04
 _SMOOTHING = 1 / 16
 
 

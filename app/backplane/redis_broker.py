@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable
 from hashlib import blake2b
 from itertools import count
+from math import ceil
 
 import hiredis
 
@@ -27,6 +28,7 @@ from app.protocol.messages import encode
 
 CHANGES_AT_ONCE = 50
 UNCONFIRMED_MAX = 20_000
+TICK_SECONDS = 0.002
 DEDUPE_SECONDS = 600
 DEDUPE_CIDS = 64
 REFUSED: dict[bytes, Callable[[], ParleyError]] = {
@@ -47,7 +49,7 @@ class RedisBroker:
         self._queued: dict[str, list[Change]] = {}
         self._ready: list[str] = []
         self._under_way: dict[str, int] = {}
-        self._resting: list[str] = []
+        self._resting: dict[int, list[str]] = {}
         self._pace = Pace()
         self._amendments: dict[Change, Amendment] = {}
         self._worker = secrets.token_urlsafe(4)
@@ -113,18 +115,19 @@ class RedisBroker:
         if self._under_way[room]:
             return
         loop = asyncio.get_running_loop()
-        rest = self._pace.rest(loop.time() - began)
+        now = loop.time()
+        rest = self._pace.rest(now - began)
         if not rest:
             self._wake(room)
             return
-        # One timer for all rooms: each rests so long at most, which is what makes their calls leave together.
-        if not self._resting:
-            loop.call_later(rest, self._rested)
-        self._resting.append(room)
+        tick = ceil((now + rest) / TICK_SECONDS)
+        if tick not in self._resting:
+            self._resting[tick] = []
+            loop.call_at(tick * TICK_SECONDS, self._rested, tick)
+        self._resting[tick].append(room)
 
-    def _rested(self) -> None:
-        rooms, self._resting = self._resting, []
-        for room in rooms:
+    def _rested(self, tick: int) -> None:
+        for room in self._resting.pop(tick):
             self._wake(room)
 
     def _wake(self, room: str) -> None:

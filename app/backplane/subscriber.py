@@ -59,7 +59,8 @@ class Subscriber:
         self._seconds = seconds
         self._link: _PushLink | None = None
         self._lost = asyncio.Event()
-        self._wanted: dict[bytes, asyncio.Future[None]] = {}
+        # Channel -> who waits for its confirmation; None once it is confirmed.
+        self._wanted: dict[bytes, asyncio.Future[None] | None] = {}
         self._unasked: set[bytes] = set()
         self._unanswered: Counter[bytes] = Counter()
         self.reconnects = 0
@@ -85,6 +86,8 @@ class Subscriber:
         confirmed = self._wanted[channel]
         if not self.up:
             raise Unavailable("Redis cannot be reached")
+        if confirmed is None:
+            return
         try:
             async with asyncio.timeout(self._seconds):
                 await asyncio.shield(confirmed)
@@ -98,9 +101,10 @@ class Subscriber:
 
     def unsubscribe(self, channel: bytes) -> None:
         """Want a channel no more; no error if it was not wanted."""
-        confirmed = self._wanted.pop(channel, None)
-        if confirmed is not None:
-            confirmed.cancel()
+        if channel in self._wanted:
+            confirmed = self._wanted.pop(channel)
+            if confirmed is not None:
+                confirmed.cancel()
             self._unasked.discard(channel)
             if self._link is not None and self._link.up:
                 self._link.write(pack((b"UNSUBSCRIBE", channel)))
@@ -140,8 +144,9 @@ class Subscriber:
         if self._unanswered[channel] <= 0:
             del self._unanswered[channel]
             confirmed = self._wanted.get(channel)
-            if confirmed is not None and not confirmed.done():
+            if confirmed is not None:
                 confirmed.set_result(None)
+                self._wanted[channel] = None
 
     async def run(self) -> None:
         """Connect, subscribe all, watch, connect again, for ever."""
@@ -179,7 +184,7 @@ class Subscriber:
         self._unanswered.clear()
         loop = asyncio.get_running_loop()
         for channel, confirmed in self._wanted.items():
-            if confirmed.done():
+            if confirmed is None:
                 self._wanted[channel] = loop.create_future()
 
     async def _watch(self, link: _PushLink) -> None:
