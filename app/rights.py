@@ -47,5 +47,5 @@ class Rights:
         return self.of(member, room) >= _NEEDED[action]
 
     def everybody(self, room: str) -> Right:
-        """The right of those of whom nothing is known."""
-        return self._rules.everybody(room) if direct_handles(room) is None else Right.NONE
+        """What the rule for a room says of those of whom nothing is known. Direct rooms have none: see `of`."""
+        return self._rules.everybody(room)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.protocol import messages as wire
+from app.protocol.lookalikes import alike
 
 HERE = 1
 """The place of this worker itself."""
@@ -19,6 +20,11 @@ NAMED_AGAIN = 0.9
 
 KEPT_ABOVE = 20
 """Of smaller rooms, which are many, the summary is made anew each time: it would take more memory than its people."""
+
+COMPARED_MAX = 1000
+"""In rooms with more names none is marked as confusable."""
+
+NOBODY: frozenset[str] = frozenset()
 
 _masks: dict[int, int] = {}
 
@@ -35,12 +41,14 @@ class Roster:
     """
 
     __slots__ = (
+        "_alike",
         "_changed",
         "_full",
         "_here",
         "_names",
         "_places",
         "_seen",
+        "_shown",
         "_summary",
         "_tabs",
         "_told",
@@ -66,6 +74,8 @@ class Roster:
         # Since the last push: who came or went, and whether they had been there.
         self._changed: dict[str, bool] = {}
         self._seen = False
+        # Whose names look alike, as the members were told; and as those were shown who joined since.
+        self._alike = self._shown = NOBODY
         self._full = False
         self._told = 0
         self._summary: bytes | None = None
@@ -245,7 +255,9 @@ class Roster:
             return self._summary
         summary = b'"members":%d' % len(self._places)
         if self._names is not None:
-            summary += b',"presence":' + wire.encode(self._persons(self._names))
+            look = self._look()
+            self._shown |= look
+            summary += b',"presence":' + wire.encode(self._persons(self._names, look))
         if len(self._places) > KEPT_ABOVE:
             self._summary = summary
         return summary
@@ -254,6 +266,7 @@ class Roster:
         """What members have to be told since the last push; None if nothing."""
         count = len(self._places)
         if self._names is None:
+            self._alike = self._shown = NOBODY
             if count == self._told:
                 return None
             self._told = count
@@ -263,21 +276,33 @@ class Roster:
         # Who joined in between was told another truth than those before: for that one, going and coming back counts.
         seen, self._seen = self._seen, False
         self._told = count
+        if not full and not changed:
+            return None
+        look, before = self._look(), self._alike
+        again = look | before | self._shown if seen else look ^ before
+        self._alike, self._shown = look, NOBODY
         if full:
             return self.full()
         names = self._names
         joined = {user: names[user] for user, was in changed.items() if user in names and (seen or not was)}
         left = [user for user, was in changed.items() if user not in names and (seen or was)]
+        joined |= {user: names[user] for user in again if user in names}
         if not joined and not left:
             return None
-        return wire.encode(wire.Presence(self.room, count, self._persons(joined), left))
+        return wire.encode(wire.Presence(self.room, count, self._persons(joined, look), left))
 
     def full(self) -> bytes:
         """Everything, for those who have missed a push."""
         if self._names is None:
             return wire.encode(wire.Presence(self.room, len(self._places)))
-        return wire.encode(wire.Presence(self.room, len(self._places), presence=self._persons(self._names)))
+        people = self._persons(self._names, self._look())
+        return wire.encode(wire.Presence(self.room, len(self._places), presence=people))
+
+    def _look(self) -> frozenset[str]:
+        """Whose names look alike."""
+        names = self._names
+        return alike(names) if names is not None and 1 < len(names) <= COMPARED_MAX else NOBODY
 
     @staticmethod
-    def _persons(names: Mapping[str, str]) -> list[wire.Person]:
-        return [wire.Person(user, name) for user, name in names.items()]
+    def _persons(names: Mapping[str, str], look: frozenset[str]) -> list[wire.Person]:
+        return [wire.Person(user, name, user in look) for user, name in names.items()]

@@ -269,11 +269,12 @@ class ReadTo(Struct, tag="read"):
     id: int | UnsetType = UNSET
 
 
-class Person(Struct, frozen=True):
-    """Somebody, as others see them."""
+class Person(Struct, frozen=True, omit_defaults=True):
+    """Somebody, as others see them. `confusable`: somebody else in the room has a name that looks alike."""
 
     user: str
     name: str
+    confusable: bool = False
 
 
 class Direct(Struct, tag="direct"):

@@ -16,7 +16,8 @@ APP = Path(__file__).parents[2] / "app"
 # A name that ends with a slash is a package that has one place; inside, its modules form no circle.
 LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "findings", "frames", "log", "metrics", "deadlines", "tasks", "config"),
-    ("protocol.codes", "protocol.names", "protocol.messages", "protocol.shapes", "protocol.asyncapi"),
+    ("protocol.codes", "protocol.names", "protocol.lookalikes"),
+    ("protocol.messages", "protocol.shapes", "protocol.asyncapi"),
     ("grants", "auth", "tokens", "outbox", "room", "member", "connection", "closings", "roster", "peers", "rights"),
     ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pace", "backplane.pipeline"),
     ("backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.activity"),

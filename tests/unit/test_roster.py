@@ -297,3 +297,26 @@ def test_whoever_follows_the_pushes_knows_who_is_there(moves: list[tuple[str, st
     assert room.here == len(here)
     assert {user for user in "abcdef" if user in room} == here | others[B] | others[C]
     assert all(client == here | others[B] | others[C] for client in clients)
+
+
+def test_people_whose_names_look_alike_are_marked_while_both_are_there() -> None:
+    """The one who was there is told again; when the other goes, the mark goes."""
+    room = Roster("lobby", 5)
+    room.enter("u1", "Ada")
+    assert told_plainly(room)["joined"] == [{"user": "u1", "name": "Ada"}]
+    room.enter("u2", "Аda")  # noqa: RUF001
+    both = [{"user": "u1", "name": "Ada", "confusable": True}, {"user": "u2", "name": "Аda", "confusable": True}]  # noqa: RUF001
+    push = told_plainly(room)
+    assert sorted(push["joined"], key=lambda one: one["user"]) == both
+    assert json.loads("{" + room.summary().decode() + "}")["presence"] == both
+    room.leave("u2")
+    push = told_plainly(room)
+    assert (push["joined"], push["left"]) == ([{"user": "u1", "name": "Ada"}], ["u2"])
+    assert room.push() is None
+
+
+def told_plainly(room: Roster) -> dict[str, Any]:
+    """The next push as it is."""
+    payload = room.push()
+    assert payload is not None
+    return dict(json.loads(payload))
