@@ -269,7 +269,7 @@ def _collect_seldom() -> None:
     """Few of a worker's objects form circles, and looking for them costs more the more connections there are."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(10_000, 20, 50)
 
 
 def main() -> None:
