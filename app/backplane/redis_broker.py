@@ -48,6 +48,7 @@ class RedisBroker:
         self._kept = (kept_events, kept_seconds)
         self._queued: dict[str, list[Change]] = {}
         self._ready: list[str] = []
+        # Room -> calls without an answer; 0 while it rests after them.
         self._under_way: dict[str, int] = {}
         self._resting: dict[int, list[str]] = {}
         self._pace = Pace()
@@ -68,6 +69,8 @@ class RedisBroker:
         queued = self._queued.get(room)
         if queued is not None:
             queued.append(change)
+            if len(queued) == CHANGES_AT_ONCE and self._under_way.get(room) == 0:
+                self._wake(room)  # a call cannot carry more: nothing is gained by resting on
             return
         self._queued[room] = [change]
         if room not in self._under_way:
@@ -128,9 +131,11 @@ class RedisBroker:
 
     def _rested(self, tick: int) -> None:
         for room in self._resting.pop(tick):
-            self._wake(room)
+            if self._under_way.get(room) == 0:
+                self._wake(room)
 
     def _wake(self, room: str) -> None:
+        """End a room's rest, be it a later one than that whose time is over."""
         del self._under_way[room]
         if room in self._queued:
             self._flush_later(room)

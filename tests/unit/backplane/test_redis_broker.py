@@ -9,6 +9,7 @@ import hiredis
 import pytest
 
 from app.backplane import redis_broker
+from app.backplane.pace import REST_MAX_SECONDS, Pace
 from app.backplane.redis_broker import CHANGES_AT_ONCE, RedisBroker
 from app.errors import NotConfirmed, Unavailable
 from tests.fakes.sent import Sent
@@ -191,3 +192,47 @@ async def test_a_feed_message_is_published_at_once_and_answered_once(
     for (_, answer), said in zip(pipeline.posted, (1, hiredis.ReplyError("NOPERM"), NotConfirmed("lost")), strict=True):
         answer(said)
     assert [type(one) for one in done] == [type(None), Unavailable, NotConfirmed]
+
+
+class Tired(Pace):
+    """Lets every room rest for as long as is allowed."""
+
+    __slots__ = ()
+
+    def rest(self, took_seconds: float) -> float:
+        """Whatever it took."""
+        return REST_MAX_SECONDS
+
+
+async def test_a_room_that_rests_gathers_changes(
+    pipeline: HeldPipeline, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while it rests leaves as one call when the rest is over, by itself."""
+    monkeypatch.setattr(broker, "_pace", Tired())
+    broker.publish("a", Sent("c0"))
+    await flushed()
+    pipeline.posted[0][1](reply(1))
+    for number in range(1, 4):
+        broker.publish("a", Sent(f"c{number}"))
+        await flushed()
+    assert len(pipeline.posted) == 1
+    async with asyncio.timeout(20):
+        for _ in range(4000):
+            if len(pipeline.posted) == 2:
+                break
+            await asyncio.sleep(REST_MAX_SECONDS / 8)
+    assert len(pipeline.bodies(1)) == 3
+
+
+async def test_a_full_call_ends_the_rest(
+    pipeline: HeldPipeline, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that cannot carry more is not held back."""
+    monkeypatch.setattr(broker, "_pace", Tired())
+    broker.publish("a", Sent("c"))
+    await flushed()
+    pipeline.posted[0][1](reply(1))
+    for number in range(CHANGES_AT_ONCE):
+        broker.publish("a", Sent(f"c{number}"))
+    await flushed()
+    assert len(pipeline.bodies(1)) == CHANGES_AT_ONCE
