@@ -91,6 +91,7 @@ class Supervisor:
         self._workers: dict[int, asyncio.subprocess.Process] = {}
         self._stop = asyncio.Event()
         self._signal = signal.SIGTERM
+        self._asked: set[int] = set()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises StartError if that cannot begin."""
@@ -121,12 +122,15 @@ class Supervisor:
         self._stop.set()
         # Nobody accepts from here on; with this copy open, new connections would hang instead of being refused.
         self._listener.close()
+        self._asked.clear()
         self._tell_workers()
 
     def _tell_workers(self) -> None:
+        """Tell each worker to stop, once: told twice it does not drain."""
         for slot in self._board.slots():
             worker = self._workers.get(slot.number)
-            if worker is not None and worker.returncode is None:
+            if worker is not None and worker.returncode is None and worker.pid not in self._asked:
+                self._asked.add(worker.pid)
                 # One that does not serve yet has no handler for Ctrl-C.
                 worker.send_signal(self._signal if slot.pid == worker.pid else signal.SIGTERM)
 

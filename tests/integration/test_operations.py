@@ -99,7 +99,10 @@ async def test_the_served_description_fits_what_the_server_says(shared_server: S
 async def test_a_drain_shows_in_the_metrics(server: Callable[..., Server]) -> None:
     """To whoever has a connection already, as Prometheus does: nobody new is let in."""
     here = server(workers=2, drain_seconds="30")
-    peer = await Peer.open(here.ws)
+    # A worker without members has drained as soon as it is told to.
+    peers = [await Peer.open(here.ws)]
+    while len({peer.welcome["node"] for peer in peers}) < 2 and len(peers) < 200:
+        peers.append(await Peer.open(here.ws))
     scraper = http.client.HTTPConnection("127.0.0.1", here.port, timeout=5)
 
     def draining() -> bool:
@@ -110,7 +113,8 @@ async def test_a_drain_shows_in_the_metrics(server: Callable[..., Server]) -> No
     here.process.send_signal(signal.SIGTERM)
     await until_async(draining, "both workers drain")
     scraper.close()
-    await peer.close()
+    for peer in peers:
+        await peer.close()
     await asyncio.to_thread(here.stop)
 
 

@@ -41,7 +41,7 @@ def jwk(private: Any, **more: Any) -> dict[str, Any]:
 
 def signed(key: Any = SECRET, algorithm: str = "HS256", kid: str = "", **claims: Any) -> str:
     """A token with some claims other than usual; None takes one away."""
-    whole = {"sub": "u1", "name": "Ada", "exp": int(time.time()) + 60, **claims}
+    whole = {"sub": "u1", "name": "Ada", "exp": int(time.time()) + 3000, **claims}
     headers = {"kid": kid} if kid else None
     return jwt.encode({k: v for k, v in whole.items() if v is not None}, key, algorithm=algorithm, headers=headers)
 
@@ -112,8 +112,8 @@ WRONG = {
     "user with a line": signed(sub="a\nb"),
     "name a number": signed(name=5),
     "name with a bidi sign": signed(name="A\u202ea"),
-    "not valid yet": signed(nbf=int(time.time()) + 3600),
-    "of the future": signed(iat=int(time.time()) + 3600),
+    "not valid yet": signed(nbf=int(time.time()) + 86400),
+    "of the future": signed(iat=int(time.time()) + 86400),
     "a guest's": signed(aud="parley-guest"),
     "a guest's among others": signed(aud=["x", "parley-guest"]),
     "rooms a list": signed(rooms=["ops"]),
