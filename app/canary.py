@@ -43,8 +43,13 @@ class Canary:
 
     def hear(self, said: bytes) -> None:
         """The message came back. It holds the moment at which it was sent."""
+        try:
+            sent_at = float(said)
+        except ValueError:
+            self._counters.foreign += 1
+            return
         self._heard_at = time.monotonic()
-        self._counters.canary_round_trip_seconds.observe(self._heard_at - float(said))
+        self._counters.canary_round_trip_seconds.observe(self._heard_at - sent_at)
         self.heard.set()
 
     async def run(self) -> None:

@@ -42,4 +42,4 @@ class Deadlines:
                 try:
                     due[1]()
                 except Exception:
-                    _log.exception("a deadline's action failed", kind=key[1])
+                    _log.exception("a deadline's action failed", seldom=str(key[1]), kind=key[1])

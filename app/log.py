@@ -19,9 +19,9 @@ CLIENTS_MOST = 60
 class Seldom:
     """Leaves out what would fill the log: a processor of structlog.
 
-    A line with the field `seldom` was caused by a client that misbehaves, or for which something failed; the field
-    names the client and is not written. Each has one line a minute (errors: one of each kind), all together
-    CLIENTS_MOST. The next line says how many were left out.
+    A line with the field `seldom` was caused by a client that misbehaves, by what others publish in a room, or tells
+    that something failed for them; the field names the client or the room and is not written. Each has one line a
+    minute (errors: one of each kind), all together CLIENTS_MOST. The next line says how many were left out.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -153,6 +153,7 @@ class Counters:
     # Redis
     redis_up: int = _gauge("1 while both connections to Redis are up.")
     redis_reconnects: int = _counter("Connections to Redis lost.")
+    foreign: int = _counter("Publications on the server's channels that no server made.", "foreign_publications")
     canary_age_seconds: float = _gauge("Age of the last message to itself that the worker heard through Redis.")
     canary_round_trip_seconds: Histogram = _histogram("Round trip of the worker's messages to itself through Redis.")
     redis_memory_bytes: int = _gauge("Memory that Redis uses, by its own account; 0 where it does not tell.")

@@ -15,6 +15,7 @@ import structlog
 from app.backplane import keys
 from app.backplane.personal import Notice, read_notice
 from app.member import Member
+from app.metrics import Counters
 
 _log = structlog.get_logger(component="people")
 
@@ -32,8 +33,9 @@ class Channels(Protocol):
 class People:
     """Owns the connections of each person here, by handle. `on_mark` is told of notices that carry a read mark."""
 
-    def __init__(self, channels: Channels) -> None:
+    def __init__(self, channels: Channels, counters: Counters) -> None:
         self._channels = channels
+        self._counters = counters
         self._here: dict[str, Member | tuple[Member, ...]] = {}
         self._shards: Counter[int] = Counter()
         self.on_mark: Callable[[Notice], None] = lambda notice: None
@@ -75,7 +77,8 @@ class People:
         try:
             notice = read_notice(data)
         except ValueError:
-            _log.error("a notice that is none of ours")
+            self._counters.foreign += 1
+            _log.error("a notice that is none of ours", seldom="notices")
             return
         if notice.mark is not None:
             self.on_mark(notice)

@@ -167,7 +167,8 @@ class Presence:
         try:
             news = read_news(data)
         except ValueError:
-            _log.error("a publication that is none of ours", room=room.name)
+            self._counters.foreign += 1
+            _log.error("a publication that is none of ours", seldom=room.name, room=room.name)
             return
         if news.worker == self._store.worker:
             return
@@ -195,7 +196,8 @@ class Presence:
             try:
                 clean = self._look_after(watch, now)
             except Exception:
-                _log.exception("a roster could not be looked after", room=watch.roster.room)
+                name = watch.roster.room
+                _log.exception("a roster could not be looked after", seldom=name, room=name)
                 clean = True
             if clean:
                 self._dirty.pop(watch, None)

@@ -73,7 +73,8 @@ class Reader:
                 self._counters.gaps_none += 1
             return
         page = await self._broker.latest(room.name, RESYNC_PAGE)
-        _log.warning("events lost", room=room.name, had=position.seq, log=page.top.seq, oldest=page.oldest)
+        lost = {"had": position.seq, "log": page.top.seq, "oldest": page.oldest}
+        _log.warning("events lost", seldom=room.name, room=room.name, **lost)
         self._counters.resyncs += 1
         self._settle(room, page)
         room.send_message(frames.text(wire.resync(room.name, page.top, True, page.events)))

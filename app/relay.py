@@ -86,7 +86,8 @@ class Relay:
         try:
             batch = Batch.parse(data)
         except ValueError:
-            _log.error("a publication that is none of ours", room=room.name)
+            self._counters.foreign += 1
+            _log.error("a publication that is none of ours", seldom=room.name, room=room.name)
             return
         if not room.settled:
             room.hold(batch)
@@ -139,7 +140,7 @@ class Relay:
         except ParleyError:
             return False
         except Exception:
-            _log.exception("a room could not be healed", room=room.name)
+            _log.exception("a room could not be healed", seldom=room.name, room=room.name)
             return False
         return True
 
@@ -163,7 +164,7 @@ class Relay:
         except ParleyError:
             return
         except Exception:
-            _log.exception("a room could not be compared with its log", room=room.name)
+            _log.exception("a room could not be compared with its log", seldom=room.name, room=room.name)
             return
         if page.proved and page.top.seq > position.seq:
             await asyncio.sleep(AUDIT_GRACE_SECONDS)

@@ -108,7 +108,7 @@ class Worker:
         activity = RedisActivity(self.pipeline, settings.history_seconds)
         self.directory = Directory(activity, self.presence, self.broker.touched, loop.time)
         self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
-        self.people = People(self.subscriber)
+        self.people = People(self.subscriber, self.counters)
         self.relay.on_other = self._other
         users = signin(settings)
         self.keys = users.remote if users is not None else None

@@ -29,7 +29,8 @@ class Tasks:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            _log.error("task failed", task=task.get_name(), exc_info=task.exception())
+            name = task.get_name()
+            _log.error("task failed", seldom=name.split()[0], task=name, exc_info=task.exception())
 
     async def cancel(self) -> None:
         """Cancel what still runs, and wait for it."""

@@ -79,7 +79,7 @@ class Worker:
         self.rosters = MemoryRosters(self.store)
         self.presence = Presence(self.hub, self.rosters, self.counters, self.clock, patience)
         self.relay.on_people = self.presence.hear
-        self.people = People(self.subscriber)
+        self.people = People(self.subscriber, self.counters)
         self.relay.on_other = lambda channel, data: self.people.hear(data)
         self.personal = MemoryPersonal(self.store)
         self.activity = MemoryActivity(self.store)

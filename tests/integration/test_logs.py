@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from app.backplane import keys
+from app.backplane.rosters import FIRST_BYTE
+from tests.contract.engines import witness
 from tests.support import Peer, Server, Valkey, until_async
 
 SECRET = "geheim-5d1e"
@@ -134,3 +137,25 @@ def _deaf(port: int) -> socket.socket:
     mask = os.urandom(4)
     link.sendall(bytes([0x81, 0x80 | len(payload)]) + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(payload)))
     return link
+
+
+async def test_what_others_publish_is_counted_and_told_once(server: Callable[..., Server], own_valkey: Valkey) -> None:
+    """In a room, about its people, to persons, and to the canary, which goes on singing; the chat goes on too."""
+    here = server(redis_url=own_valkey.url)
+    ada = await Peer.open(here.ws)
+    await ada.ask("join", room="lobby")
+    with witness(own_valkey.url) as client:
+        channels = [name.decode() for name in client.pubsub_channels()]
+        heard = [name for name in channels if "canary" in name or "people" in name or name.endswith(":events")]
+        assert len(heard) == 3
+        for number in range(100):
+            for channel in heard:
+                assert client.publish(channel, f"noise {number}") == 1
+            assert client.publish(keys.events("lobby"), FIRST_BYTE + b"noise") == 1
+    await until_async(lambda: here.metric("parley_foreign_publications_total") == 400, "all are counted")
+    assert (await ada.ask("send", room="lobby", cid="c1", text="hello"))["type"] == "ack"
+    assert await ada.texts(1) == ["hello"]
+    await ada.close()
+    assert here.metric("parley_redis_reconnects_total") == 0
+    strange = [line for line in here.logged() if "none of ours" in line["event"]]
+    assert 1 <= len(strange) <= 2

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from app.backplane import keys
 from app.backplane.personal import Mark, Notice, encode
+from app.metrics import Counters
 from app.people import People
 from app.protocol.names import handle
 
@@ -51,7 +52,7 @@ class Guest:
 def people_with(*guests: Guest) -> tuple[People, Channels]:
     """A registry they have entered."""
     channels = Channels()
-    people = People(channels)
+    people = People(channels, Counters())
     for guest in guests:
         people.enter(guest)  # type: ignore[arg-type]
     return people, channels

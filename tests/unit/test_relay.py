@@ -132,7 +132,8 @@ async def test_a_foreign_publication_is_logged_and_harms_nobody(worker: Worker) 
     with structlog.testing.capture_logs() as lines:
         for noise in (b"", b"hello", b"\xff\xfe", b"a b c d"):
             worker.relay.deliver([(CHANNEL, noise)])
-    assert [line["log_level"] for line in lines] == ["error"] * 4
+    assert [(line["log_level"], line["seldom"]) for line in lines] == [("error", "lobby")] * 4
+    assert worker.counters.foreign == 4
     await store(worker, 1)
     assert client.seqs == [1]
 
