@@ -16,7 +16,7 @@ from app import __version__
 from app.commands import Commands
 from app.connection import Connection, Connections
 from app.directory import ROOMS_MAX, Directory
-from app.endpoint import upgrade, websocket_route
+from app.endpoint import address_of, upgrade, websocket_route
 from app.errors import BadRequest, ParleyError
 from app.feed import FeedClient
 from app.member import Member
@@ -50,6 +50,7 @@ class Parts:
     commands: Commands
     directory: Directory
     connections: Connections
+    proxies: int
     counters: Counters
     board: Scoreboard
     new_feed: Callable[[Connection, str], FeedClient]
@@ -74,7 +75,9 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
 
     @websocket_route
     async def chat(request: Request) -> HTTPResponse | None:
-        return _refused_while_draining(parts) or upgrade(request, parts.connections, member)
+        return _refused_while_draining(parts) or upgrade(
+            request, parts.connections, member, address_of(request, parts.proxies)
+        )
 
     @websocket_route
     async def feed(request: Request, room: str = FEED_ROOM) -> HTTPResponse | None:
@@ -90,7 +93,9 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
             parts.counters.connects += 1
             return parts.new_feed(connection, name)
 
-        return _refused_while_draining(parts) or upgrade(request, parts.connections, client)
+        return _refused_while_draining(parts) or upgrade(
+            request, parts.connections, client, address_of(request, parts.proxies)
+        )
 
     app.add_route(chat, "/ws", name="ws")
     app.add_route(feed, "/feed", name="feed")

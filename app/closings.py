@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from app.addresses import network
 from app.connection import Connection
 from app.metrics import Counters
 from app.protocol.codes import CloseCode
@@ -25,11 +26,5 @@ class Closings:
         if code in _BLAMELESS:
             return
         about = connection.receiver.about
-        address = address_of(connection)
-        _log.info("closed", code=code, address=address, seldom=about.get("user") or address, **about)
-
-
-def address_of(connection: Connection) -> str:
-    """Where the peer's connection comes from: the peer, or the proxy before the server."""
-    peer = connection.transport.get_extra_info("peername")
-    return str(peer[0]) if peer else ""
+        address = connection.address
+        _log.info("closed", code=code, address=address, seldom=about.get("user") or network(address), **about)

@@ -43,6 +43,9 @@ class Settings:
     host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all.")
     port: int = _setting(8000, "Port to listen on; 0 takes a free one.", 0, 65535)
     workers: int = _setting(0, "Worker processes; 0: one per core, at least 2.", 0, 256)
+    proxies: int = _setting(
+        0, "Proxies before this server that are trusted to say, in X-Forwarded-*, who asks them for what.", 0, 10
+    )
     redis_url: str = _setting(
         "", "Redis to use: redis://, rediss:// or unix://. Empty: an embedded Valkey of its own.", secret=True
     )

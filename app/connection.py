@@ -112,7 +112,10 @@ class Connections:
 
 
 class Connection(asyncio.Protocol):
-    """The asyncio protocol of a websocket. It gets its `receiver` before anything arrives."""
+    """The asyncio protocol of a websocket. It gets its `receiver` before anything arrives.
+
+    `address` is where the client is, as app.addresses has it; empty where that is not known.
+    """
 
     __slots__ = (
         "_all",
@@ -123,6 +126,7 @@ class Connection(asyncio.Protocol):
         "_pending",
         "_seen",
         "_state",
+        "address",
         "outbox",
         "receiver",
         "silent",
@@ -131,8 +135,9 @@ class Connection(asyncio.Protocol):
 
     receiver: Receiver
 
-    def __init__(self, transport: asyncio.Transport, connections: Connections) -> None:
+    def __init__(self, transport: asyncio.Transport, connections: Connections, address: str = "") -> None:
         self.transport = transport
+        self.address = address
         self._all = connections
         self.outbox = Outbox(transport, connections.pool, self)
         self.silent = 0

@@ -24,6 +24,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request as LibraryRequest
 from websockets.server import ServerProtocol
 
+from app.addresses import client_address
 from app.connection import Connection, Connections, Receiver
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -64,13 +65,20 @@ def prepare(app: Sanic[Any, Any]) -> None:
     app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
 
 
+def address_of(request: Request, proxies: int) -> str:
+    """Where a request comes from, behind so many trusted proxies."""
+    forwarded = request.headers.getall("x-forwarded-for", []) if proxies else []
+    return client_address(request.conn_info.client_ip if request.conn_info else "", forwarded, proxies)
+
+
 def upgrade(
-    request: Request, connections: Connections, attach: Callable[[Connection], Receiver]
+    request: Request, connections: Connections, attach: Callable[[Connection], Receiver], address: str = ""
 ) -> HTTPResponse | None:
     """Answer a websocket handshake and hand the transport over, in one turn of the loop.
 
     Args:
         attach: makes the receiver of the new connection.
+        address: where the client is.
 
     Returns:
         The refusal to send, or None: then the connection is open, or the peer is gone already.
@@ -82,7 +90,7 @@ def upgrade(
     assert isinstance(protocol, Protocol)
     if transport is None or transport.is_closing():
         return None
-    connection = Connection(transport, connections)
+    connection = Connection(transport, connections, address)
     connection.receiver = attach(connection)
     protocol.handed_over = request.stream
     protocol.connections.discard(protocol)

@@ -188,6 +188,7 @@ class Worker:
             commands=self.commands,
             directory=self.directory,
             connections=self.connections,
+            proxies=self.settings.proxies,
             counters=self.counters,
             board=self.board,
             new_feed=self._new_feed,

@@ -18,6 +18,7 @@ GOOD: dict[str, str] = {
     "host": "::1",
     "port": "9001",
     "workers": "3",
+    "proxies": "2",
     "redis_url": "rediss://example.test:6380/2",
     "data_dir": "/var/lib/parley",
     "node": "n7",

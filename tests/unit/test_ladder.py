@@ -15,7 +15,7 @@ APP = Path(__file__).parents[2] / "app"
 # From the lowest level up, and inside a level from left to right: a module imports only what is written before it.
 # A name that ends with a slash is a package that has one place; inside, its modules form no circle.
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "events", "findings", "frames", "log", "metrics", "deadlines", "tasks", "config"),
+    ("errors", "events", "findings", "frames", "log", "metrics", "deadlines", "tasks", "config", "addresses"),
     ("protocol.codes", "protocol.names", "protocol.lookalikes"),
     ("protocol.messages", "protocol.shapes", "protocol.asyncapi"),
     ("grants", "auth", "tokens", "outbox", "room", "member", "connection", "closings", "roster", "peers", "rights"),

@@ -1,0 +1,57 @@
+"""Where clients come from: the address behind trusted proxies, and the network that it is counted and banned with.
+
+Pure. An address is in its one form: IPv4 as four numbers, also where it came inside of IPv6, else IPv6 as RFC 5952 has
+it, without a zone.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+_MAPPED = bytes(10) + b"\xff\xff"
+_NETWORK_BYTES = 8
+
+
+def client_address(peer: str, forwarded: Sequence[str], proxies: int) -> str:
+    """The address of the client whose connection came from `peer`.
+
+    Each trusted proxy has added, at the end of X-Forwarded-For, whom it was asked by. What stands further to the left
+    is claimed by the client. Where something has gone past the outer proxies, the leftmost entry is what the first
+    trusted one has added; where an entry is no address, the peer's is all that is known.
+
+    Args:
+        peer: the address at the other end of the connection; empty for a unix socket.
+        forwarded: all values of X-Forwarded-For, in the order in which they came.
+        proxies: how many proxies there are before this server, each of them trusted.
+    """
+    if proxies and forwarded:
+        entries = ",".join(forwarded).rsplit(",", proxies)
+        return plain(entries[-min(proxies, len(entries))].strip()) or plain(peer)
+    return plain(peer) if ":" in peer else peer
+
+
+def plain(text: str) -> str:
+    """An address in its one form, without port and brackets; empty if it is none."""
+    try:
+        if ":" not in text:
+            socket.inet_pton(socket.AF_INET, text)
+            return text
+        if "." in text and text.count(":") == 1:
+            return plain(text.partition(":")[0])
+        if text.startswith("["):
+            text = text[1:].partition("]")[0]
+        packed = socket.inet_pton(socket.AF_INET6, text.partition("%")[0])
+    except (OSError, ValueError):
+        return ""
+    if packed.startswith(_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[len(_MAPPED) :])
+    return socket.inet_ntop(socket.AF_INET6, packed)
+
+
+def network(address: str) -> str:
+    """What an address is counted and banned by: itself, or the /64 of IPv6, of which one client has all addresses."""
+    if ":" not in address:
+        return address
+    packed = socket.inet_pton(socket.AF_INET6, address)
+    return socket.inet_ntop(socket.AF_INET6, packed[:_NETWORK_BYTES] + bytes(_NETWORK_BYTES)) + "/64"
