@@ -10,7 +10,7 @@ from app.errors import BadRequest, Forbidden, ParleyError, TooLarge
 from app.member import Member
 from app.mentions import mentioned
 from app.metrics import Counters
-from app.protocol import messages as wire
+from app.protocol import bodies, replies, requests
 from app.protocol.names import emoji, topic_line
 from app.rights import Action, Rights
 from app.room import Room
@@ -36,40 +36,40 @@ class Amending:
         self._counters = counters
         self._text_chars = text_chars
 
-    def amend(self, member: Member, request: wire.Amend, room: Room) -> None:
+    def amend(self, member: Member, request: requests.Amend, room: Room) -> None:
         """Have an amendment of a joined room stored; its ack follows. Raises ClientFault or Unavailable."""
         body, amendment = self._amendment(member, request, room)
-        change = Change(member, request, room.name, b"," + wire.encode(body)[1:], self._counters)
+        change = Change(member, request, room.name, b"," + replies.encode(body)[1:], self._counters)
         self._broker.amend(room.name, change, amendment)
         change.under_way()
 
-    def _amendment(self, member: Member, request: wire.Amend, room: Room) -> tuple[object, Amendment]:
+    def _amendment(self, member: Member, request: requests.Amend, room: Room) -> tuple[object, Amendment]:
         """The event to be stored, and what it does."""
         who = (member.user, member.name)
-        if isinstance(request, wire.SetTopic):
+        if isinstance(request, requests.SetTopic):
             if not self._rights.may(member, Action.SET_TOPIC, room.name):
                 raise Forbidden("you may not set the topic of this room")
             topic = topic_line(request.topic)
-            event = wire.TopicBody("topic", room.name, request.cid, *who, topic)
-            return event, Amendment("topic", 0, member.user, wire.encode(topic))
+            event = bodies.TopicBody("topic", room.name, request.cid, *who, topic)
+            return event, Amendment("topic", 0, member.user, replies.encode(topic))
         if not self._rights.may(member, Action.WRITE, room.name):
             raise Forbidden("you may not write in this room")
         if not request.seq:
             raise BadRequest("seqs begin at 1")
-        if isinstance(request, wire.React):
+        if isinstance(request, requests.React):
             sign = emoji(request.emoji)
-            reacted = wire.ReactedBody("reacted", room.name, request.cid, request.seq, *who, sign, request.on)
+            reacted = bodies.ReactedBody("reacted", room.name, request.cid, request.seq, *who, sign, request.on)
             more = b"1" if request.on else b""
-            return reacted, Amendment("react", request.seq, member.user, wire.encode(sign), more)
+            return reacted, Amendment("react", request.seq, member.user, replies.encode(sign), more)
         foreign = self._rights.may(member, Action.AMEND_FOREIGN, room.name)
-        if isinstance(request, wire.Delete):
-            deleted = wire.DeletedBody("deleted", room.name, request.cid, request.seq, *who)
+        if isinstance(request, requests.Delete):
+            deleted = bodies.DeletedBody("deleted", room.name, request.cid, request.seq, *who)
             return deleted, Amendment("delete", request.seq, member.user, foreign=foreign)
         check_text(request.text, self._text_chars)
         users = mentioned(request.text, self._people(room)) if "@" in request.text else []
-        edited = wire.EditedBody("edited", room.name, request.cid, request.seq, *who, request.text, users)
-        more = wire.encode(users) if users else b""
-        return edited, Amendment("edit", request.seq, member.user, wire.encode(request.text), more, foreign)
+        edited = bodies.EditedBody("edited", room.name, request.cid, request.seq, *who, request.text, users)
+        more = replies.encode(users) if users else b""
+        return edited, Amendment("edit", request.seq, member.user, replies.encode(request.text), more, foreign)
 
 
 def check_text(text: str, most_chars: int) -> None:
@@ -86,7 +86,7 @@ class Change:
     __slots__ = ("_begun", "_counters", "_id", "_member", "_room", "body", "cid", "sender")
 
     def __init__(
-        self, member: Member, request: wire.Send | wire.Amend, room: str, body: bytes, counters: Counters
+        self, member: Member, request: requests.Send | requests.Amend, room: str, body: bytes, counters: Counters
     ) -> None:
         self.sender = member.sender
         self.cid = request.cid
@@ -110,14 +110,14 @@ class Change:
         self._counters.acks += 1
         self._counters.send_to_ack_seconds.observe(perf_counter() - self._begun)
         self._counters.duplicates += dup
-        self._member.reply(wire.encode(wire.Ack(self._id, self._room, self.cid, seq, mid, ts, dup)))
+        self._member.reply(replies.encode(replies.Ack(self._id, self._room, self.cid, seq, mid, ts, dup)))
 
     def failed(self, error: ParleyError) -> None:
         """See app.backplane.broker.Change."""
         self._member.unacked -= 1
         self._counters.unconfirmed -= 1
         self._counters.refusals += 1
-        self._member.reply(wire.refusal(self._id, error))
+        self._member.reply(replies.refusal(self._id, error))
 
 
 class Message(Change):
@@ -128,7 +128,7 @@ class Message(Change):
     def __init__(
         self,
         member: Member,
-        request: wire.Send,
+        request: requests.Send,
         room: str,
         body: bytes,
         counters: Counters,

@@ -22,8 +22,8 @@ from app.feed import FeedClient
 from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, exposition
 from app.protocol import asyncapi
-from app.protocol.messages import encode
 from app.protocol.names import room_name
+from app.protocol.replies import encode
 
 WEB = Path(__file__).parent / "web"
 FEED_ROOM = "feed"

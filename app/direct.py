@@ -13,9 +13,9 @@ from app.deadlines import Deadlines
 from app.errors import BadRequest, NotConfirmed, Unavailable
 from app.member import Member
 from app.people import People
-from app.protocol import messages as wire
-from app.protocol.messages import Person
+from app.protocol import replies, requests
 from app.protocol.names import direct_handles, direct_room, handle
+from app.protocol.replies import Person
 
 AGAIN_SECONDS = 1.0
 TRIES = 30
@@ -30,7 +30,7 @@ class Direct:
         self._deadlines = deadlines
 
     def open(
-        self, member: Member, request: wire.OpenDirect, known: Iterable[tuple[str, str]]
+        self, member: Member, request: requests.OpenDirect, known: Iterable[tuple[str, str]]
     ) -> Coroutine[Any, Any, None] | None:
         """Answer which room it is, now or later. `known` are user and name of those whom the member can see.
 
@@ -46,7 +46,7 @@ class Direct:
         self._answer(member, request, name)
         return None
 
-    async def _open_later(self, member: Member, request: wire.OpenDirect) -> None:
+    async def _open_later(self, member: Member, request: requests.OpenDirect) -> None:
         """Nobody here knows the name: it may be known from before."""
         loop = asyncio.get_running_loop()
         found: asyncio.Future[dict[str, Person] | None] = loop.create_future()
@@ -57,11 +57,11 @@ class Direct:
         before = rooms.get(direct_room(member.handle, handle(request.user)))
         self._answer(member, request, before.name if before is not None else request.user)
 
-    def _answer(self, member: Member, request: wire.OpenDirect, name: str) -> None:
+    def _answer(self, member: Member, request: requests.OpenDirect, name: str) -> None:
         other = Person(request.user, name)
         room = direct_room(member.handle, handle(request.user))
         self._note(member.handle, room, other, None, None)
-        member.reply(wire.encode(wire.Direct(room, other, request.id)))
+        member.reply(replies.encode(replies.Direct(room, other, request.id)))
 
     def sent(self, member: Member, room: str, seq: int) -> None:
         """A message of a member is stored in a direct room: the other is told, and has the room from then on."""
@@ -70,7 +70,7 @@ class Direct:
             return
         other = pair[0] if pair[1] == member.handle else pair[1]
         person = Person(member.user, member.name)
-        first = Notice(other, Raw(wire.encode(wire.Direct(room, person))))
+        first = Notice(other, Raw(replies.encode(replies.Direct(room, person))))
         self._note(other, room, person, first, self._mention(other, member, room, seq))
 
     def mentioned(self, users: list[str], member: Member, room: str, seq: int) -> None:
@@ -83,7 +83,7 @@ class Direct:
                     return
 
     def _mention(self, to: str, member: Member, room: str, seq: int) -> Notice:
-        push = wire.encode(wire.Mentioned(room, seq, member.user, member.name))
+        push = replies.encode(replies.Mentioned(room, seq, member.user, member.name))
         return Notice(to, Raw(push), elsewhere=room)
 
     def _note(

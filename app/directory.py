@@ -10,7 +10,7 @@ import msgspec
 from app.backplane.activity import Activity
 from app.backplane.personal import Place
 from app.presence import Presence
-from app.protocol import messages as wire
+from app.protocol import replies
 
 ROOMS_MAX = 200
 FRESH_SECONDS = 1.0
@@ -27,7 +27,7 @@ class Directory:
         self._presence = presence
         self._touched = touched
         self._clock = clock
-        self._rooms: list[wire.RoomEntry] = []
+        self._rooms: list[replies.RoomEntry] = []
         self._places: dict[str, Place] = {}
         self._read_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -45,7 +45,7 @@ class Directory:
             self._touched.clear()
             self._touched.update(self._activity.write(touched))
 
-    async def rooms(self, limit: int) -> list[wire.RoomEntry]:
+    async def rooms(self, limit: int) -> list[replies.RoomEntry]:
         """Rooms by last activity, newest first, at most ROOMS_MAX; all who ask at once share a read.
 
         Raises:
@@ -55,7 +55,7 @@ class Directory:
             if self._clock() - self._read_at >= FRESH_SECONDS:
                 found = await self._activity.newest(ROOMS_MAX, self._presence.workers)
                 self._rooms = [
-                    wire.RoomEntry(
+                    replies.RoomEntry(
                         room=each.room,
                         # What this worker sees of a room it has open is newer, and exact at any size.
                         members=each.members if (here := self._presence.count(each.room)) is None else here,

@@ -12,23 +12,21 @@ from app.errors import NotConfirmed
 from app.hub import Hub
 from app.marks import Marks
 from app.member import Member
-from app.protocol import messages as wire
+from app.protocol import replies, requests
 from app.rights import Action, Rights
 
 
 class Inbox:
     """Answers `rooms`."""
 
-    def __init__(
-        self, hub: Hub, directory: Directory, marks: Marks, store: Personal, rights: Rights
-    ) -> None:
+    def __init__(self, hub: Hub, directory: Directory, marks: Marks, store: Personal, rights: Rights) -> None:
         self._rights = rights
         self._hub = hub
         self._directory = directory
         self._marks = marks
         self._store = store
 
-    async def answer(self, member: Member, request: wire.Rooms) -> None:
+    async def answer(self, member: Member, request: requests.Rooms) -> None:
         """The newest rooms, and the member's direct ones. Raises Unavailable, NotConfirmed."""
         if not self._marks.at_hand(member):
             await asyncio.shield(self._marks.load(member))
@@ -36,9 +34,9 @@ class Inbox:
         known = [entry for entry in listed if self._rights.may(member, Action.JOIN, entry.room)]
         rooms = [self._marked(member, entry) for entry in known[: request.limit]]
         direct = await self._direct(member)
-        member.reply(wire.encode(wire.RoomList(request.id, rooms, direct[: request.limit])))
+        member.reply(replies.encode(replies.RoomList(request.id, rooms, direct[: request.limit])))
 
-    def _marked(self, member: Member, entry: wire.RoomEntry) -> wire.RoomEntry:
+    def _marked(self, member: Member, entry: replies.RoomEntry) -> replies.RoomEntry:
         """A room of the list, which all share, with what it is to this person."""
         mark = self._marks.mark(member, entry.room)
         place = self._place(entry.room, self._directory.place(entry.room))
@@ -51,7 +49,7 @@ class Inbox:
         room = self._hub.entered(name)
         return Place(room.at.epoch, room.at.seq, 0, room.others) if room is not None else read
 
-    async def _direct(self, member: Member) -> list[wire.DirectEntry]:
+    async def _direct(self, member: Member) -> list[replies.DirectEntry]:
         """All direct rooms in which something was said, newest first."""
         loop = asyncio.get_running_loop()
         found: asyncio.Future[dict[str, Person] | None] = loop.create_future()
@@ -70,12 +68,12 @@ class Inbox:
         ]
         return sorted(entries, key=lambda entry: -entry.ts)
 
-    def _direct_entry(self, member: Member, room: str, person: Person, place: Place) -> wire.DirectEntry:
+    def _direct_entry(self, member: Member, room: str, person: Person, place: Place) -> replies.DirectEntry:
         mark = self._marks.mark(member, room)
         now = self._place(room, place) or place
         if mark is None or mark.epoch != place.epoch:
-            return wire.DirectEntry(room, person, place.seq, place.ts, _unread(Mark(place.epoch, 0, 0), now))
-        return wire.DirectEntry(room, person, place.seq, place.ts, _unread(mark, now), mark.seq)
+            return replies.DirectEntry(room, person, place.seq, place.ts, _unread(Mark(place.epoch, 0, 0), now))
+        return replies.DirectEntry(room, person, place.seq, place.ts, _unread(mark, now), mark.seq)
 
 
 def _unread(mark: Mark, place: Place) -> int:

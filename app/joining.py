@@ -1,4 +1,4 @@
-"""How a member enters a room: fresh, or resuming from its position.
+"""How a member enters a room, fresh or resuming from its position, and leaves it.
 
 The room is the authority. A member is answered up to the room's own position and gets everything later as broadcasts;
 between the last part of the answer and the entry nothing waits, so there is no hole and no repeat. Who has missed more
@@ -20,7 +20,7 @@ from app.marks import Marks
 from app.member import Member, State
 from app.metrics import Counters
 from app.presence import Presence
-from app.protocol import messages as wire
+from app.protocol import bodies, replies, requests
 from app.protocol.names import room_name
 from app.rights import Action, Rights
 from app.room import Room
@@ -76,7 +76,7 @@ class Joining:
         self._rooms = rooms
         self._resume_events = resume_events
 
-    def join(self, member: Member, request: wire.Join) -> Work | None:
+    def join(self, member: Member, request: requests.Join) -> Work | None:
         """Answer a join now, or return what has to wait.
 
         Raises:
@@ -93,7 +93,7 @@ class Joining:
             return self._join_when_known(member, request, name)
         return self._join(member, request, name)
 
-    async def _join_when_known(self, member: Member, request: wire.Join, name: str) -> None:
+    async def _join_when_known(self, member: Member, request: requests.Join, name: str) -> None:
         """The answer says how far the person has read; where Redis does not tell, it says nothing of that."""
         if not self._marks.at_hand(member):
             await asyncio.shield(self._marks.load(member))
@@ -101,7 +101,7 @@ class Joining:
         if work is not None:
             await work
 
-    def _join(self, member: Member, request: wire.Join, name: str) -> Work | None:
+    def _join(self, member: Member, request: requests.Join, name: str) -> Work | None:
         room = self._hub.entered(name)
         events = self._at_hand(room, request) if room is not None else None
         if room is None or events is None:
@@ -110,7 +110,7 @@ class Joining:
         self._answer(member, request, room, room.at, bool(request.since), events)
         return None
 
-    def _at_hand(self, room: Room, request: wire.Join) -> list[bytes] | None:
+    def _at_hand(self, room: Room, request: requests.Join) -> list[bytes] | None:
         """The events a join is answered with, from the room's recent ones; None if they do not do."""
         since = request.since
         if not since:
@@ -121,7 +121,7 @@ class Joining:
         events = room.after(since.seq)
         return events if events is not None and sum(map(len, events)) <= PART_BYTES else None
 
-    async def _join_later(self, member: Member, request: wire.Join, name: str) -> None:
+    async def _join_later(self, member: Member, request: requests.Join, name: str) -> None:
         if request.since and await self._resume(member, request, name, request.since):
             return
         limit = min(request.limit, PAGE_MAX)
@@ -134,7 +134,7 @@ class Joining:
             self._enter(member, room)
             self._answer(member, request, room, room.at, False, newest(room.latest(limit)))
 
-    async def _resume(self, member: Member, request: wire.Join, name: str, since: wire.Since) -> bool:
+    async def _resume(self, member: Member, request: requests.Join, name: str, since: requests.Since) -> bool:
         """Give a member exactly what follows its position, in parts; False if that cannot be proved, or is too much."""
         position = Position(since.epoch, since.seq, since.mid)
         if not await self._proved(await self._hub.enter(name), position):
@@ -155,7 +155,7 @@ class Joining:
                 if answered:
                     self._counters.resumes_lost += 1
                     self._enter(member, room)
-                    lost = wire.resync(name, room.at, True, newest(room.latest(PAGE_MAX)))
+                    lost = bodies.resync(name, room.at, True, newest(room.latest(PAGE_MAX)))
                     member.write(frames.text(lost))
                 return answered
             # From here to the entry nothing waits.
@@ -203,13 +203,30 @@ class Joining:
             events = [event for event in page.events if head(event).seq <= room.at.seq]
         return oldest(events, PART_BYTES)
 
+    def leave(self, member: Member, request: requests.Leave, room: Room) -> None:
+        """Carry out and answer a leave of a joined room."""
+        self.take_out(member, room)
+        member.reply(replies.encode(replies.Left(room.name, request.id)))
+
+    def take_out(self, member: Member, room: Room) -> None:
+        """The member is no longer in a room that it has joined; it is not told."""
+        self._hub.leave(member, room)
+        self._presence.leave(room, member)
+        member.rooms = tuple(other for other in member.rooms if other is not room)
+
     def _enter(self, member: Member, room: Room) -> None:
         room.join(member)
         member.rooms += (room,)
         self._presence.enter(room, member)
 
     def _answer(
-        self, member: Member, request: wire.Join, room: Room, position: Position, recovered: bool, events: list[bytes]
+        self,
+        member: Member,
+        request: requests.Join,
+        room: Room,
+        position: Position,
+        recovered: bool,
+        events: list[bytes],
     ) -> None:
         self._counters.joins += 1
         if recovered:
@@ -221,4 +238,4 @@ class Joining:
         if read:
             more += b'"read":%d,' % read
         more += self._presence.summary(room)
-        member.reply(wire.joined(request, room.name, position, recovered, events, more))
+        member.reply(bodies.joined(request, room.name, position, recovered, events, more))

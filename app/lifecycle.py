@@ -27,7 +27,7 @@ from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, resident_bytes
 from app.presence import Presence
 from app.protocol.codes import REASONS, CloseCode
-from app.protocol.messages import GoingAway, encode
+from app.protocol.replies import GoingAway, encode
 from app.relay import Relay
 
 CANARY_MAX_AGE_SECONDS = 4.0

@@ -18,7 +18,7 @@ from app.deadlines import Deadlines
 from app.errors import Unavailable
 from app.hub import Hub
 from app.member import Member
-from app.protocol import messages as wire
+from app.protocol import bodies, replies, requests
 from app.room import Room
 
 REST_SECONDS = 1.0
@@ -93,14 +93,14 @@ class Marks:
         known = self._known.get(notice.to)
         if known is None or notice.mark is None:
             return
-        room = wire.read_room(notice.push)
+        room = bodies.read_room(notice.push)
         held = known.get(room)
         if held is None or held.epoch != notice.mark.epoch or held.seq < notice.mark.seq:
             known[room] = notice.mark
 
     # Reading on
 
-    def read(self, member: Member, request: wire.Read, room: Room) -> Coroutine[Any, Any, None] | None:
+    def read(self, member: Member, request: requests.Read, room: Room) -> Coroutine[Any, Any, None] | None:
         """Move a mark forward, no further than the room's last event, and answer where it is, now or later."""
         seq = min(request.seq, room.at.seq)
         others = room.others_at(seq)
@@ -109,7 +109,7 @@ class Marks:
         self._read_on(member, request, room, Mark(room.at.epoch, seq, others))
         return None
 
-    async def _read_later(self, member: Member, request: wire.Read, room: Room) -> None:
+    async def _read_later(self, member: Member, request: requests.Read, room: Room) -> None:
         if not self.at_hand(member):
             await asyncio.shield(self.load(member))
             if not self.at_hand(member):
@@ -118,7 +118,7 @@ class Marks:
         others = await self._hub.others_at(room, seq)
         self._read_on(member, request, room, Mark(epoch, seq, others))
 
-    def _read_on(self, member: Member, request: wire.Read, room: Room, mark: Mark) -> None:
+    def _read_on(self, member: Member, request: requests.Read, room: Room, mark: Mark) -> None:
         handle = member.handle
         known = self._known.setdefault(handle, {})
         member.marked = True
@@ -131,7 +131,7 @@ class Marks:
                 self._resting[place] = (held, member.conn)
             else:
                 self._write(place, held, member.conn)
-        member.reply(wire.encode(wire.ReadTo(room.name, held.seq, request.id)))
+        member.reply(replies.encode(replies.ReadTo(room.name, held.seq, request.id)))
 
     # Writing
 
@@ -139,7 +139,7 @@ class Marks:
         handle, room = place
         self._resting[place] = None
         self._deadlines.set(place, "mark", REST_SECONDS, lambda: self._rested(place))
-        push = Raw(wire.encode(wire.ReadTo(room, mark.seq)))
+        push = Raw(replies.encode(replies.ReadTo(room, mark.seq)))
         self._unanswered += 1
         try:
             self._store.mark(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from app import frames
 from app.grants import Grants
 from app.outbox import Outbox
-from app.protocol import messages
+from app.protocol import replies
 from app.protocol.codes import CloseCode
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Member:
     """
 
     # Browsers cannot see websocket pings, so the page gets a text frame as well.
-    heartbeat = frames.text(messages.HEARTBEAT) + frames.PING
+    heartbeat = frames.text(replies.HEARTBEAT) + frames.PING
 
     __slots__ = (
         "_requests",

@@ -12,7 +12,7 @@ from app.backplane.broker import Broker, Page
 from app.errors import Unavailable
 from app.events import Batch, Position, head, is_message
 from app.metrics import Counters
-from app.protocol import messages as wire
+from app.protocol import bodies
 from app.room import Room, Verdict
 
 FIRST_PAGE = 100
@@ -77,7 +77,7 @@ class Reader:
         _log.warning("events lost", seldom=room.name, room=room.name, **lost)
         self._counters.resyncs += 1
         self._settle(room, page)
-        room.send_message(frames.text(wire.resync(room.name, page.top, True, page.events)))
+        room.send_message(frames.text(bodies.resync(room.name, page.top, True, page.events)))
 
     def _settle(self, room: Room, page: Page) -> None:
         room.settle(page.top, page.events)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.protocol import messages as wire
+from app.protocol import replies
 from app.protocol.lookalikes import alike
 
 HERE = 1
@@ -257,7 +257,7 @@ class Roster:
         if self._names is not None:
             look = self._look()
             self._shown |= look
-            summary += b',"presence":' + wire.encode(self._persons(self._names, look))
+            summary += b',"presence":' + replies.encode(self._persons(self._names, look))
         if len(self._places) > KEPT_ABOVE:
             self._summary = summary
         return summary
@@ -270,7 +270,7 @@ class Roster:
             if count == self._told:
                 return None
             self._told = count
-            return wire.encode(wire.Presence(room=self.room, members=count))
+            return replies.encode(replies.Presence(room=self.room, members=count))
         changed, self._changed = self._changed, {}
         full, self._full = self._full, False
         # Who joined in between was told another truth than those before: for that one, going and coming back counts.
@@ -289,14 +289,14 @@ class Roster:
         joined |= {user: names[user] for user in again if user in names}
         if not joined and not left:
             return None
-        return wire.encode(wire.Presence(self.room, count, self._persons(joined, look), left))
+        return replies.encode(replies.Presence(self.room, count, self._persons(joined, look), left))
 
     def full(self) -> bytes:
         """Everything, for those who have missed a push."""
         if self._names is None:
-            return wire.encode(wire.Presence(self.room, len(self._places)))
+            return replies.encode(replies.Presence(self.room, len(self._places)))
         people = self._persons(self._names, self._look())
-        return wire.encode(wire.Presence(self.room, len(self._places), presence=people))
+        return replies.encode(replies.Presence(self.room, len(self._places), presence=people))
 
     def _look(self) -> frozenset[str]:
         """Whose names look alike."""
@@ -304,5 +304,5 @@ class Roster:
         return alike(names) if names is not None and 1 < len(names) <= COMPARED_MAX else NOBODY
 
     @staticmethod
-    def _persons(names: Mapping[str, str], look: frozenset[str]) -> list[wire.Person]:
-        return [wire.Person(user, name, user in look) for user, name in names.items()]
+    def _persons(names: Mapping[str, str], look: frozenset[str]) -> list[replies.Person]:
+        return [replies.Person(user, name, user in look) for user, name in names.items()]

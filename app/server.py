@@ -32,7 +32,7 @@ from app.backplane.rosters import RedisRosters
 from app.backplane.subscriber import Subscriber
 from app.canary import Canary
 from app.closings import Closings
-from app.commands import Commands, Promises
+from app.commands import Commands
 from app.config import Settings, flag, several
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
@@ -41,6 +41,7 @@ from app.endpoint import Protocol, prepare
 from app.errors import ParleyError, SettingError
 from app.feed import FeedClient
 from app.grants import Rules
+from app.greeting import Promises
 from app.hub import Hub
 from app.lifecycle import Lifecycle
 from app.metrics import Counters, Scoreboard

@@ -15,7 +15,7 @@ from app.errors import Unavailable
 from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters
-from app.protocol import messages as wire
+from app.protocol import replies
 from app.room import Room
 
 TYPING_SECONDS = 5.0
@@ -113,8 +113,8 @@ class Typists:
         room = self._hub.get(name)
         if room is None or not len(room):
             return
-        users = [wire.Person(user, shown) for user, shown in people.items()]
-        frame = frames.text(wire.encode(wire.Typists(name, users)))
+        users = [replies.Person(user, shown) for user, shown in people.items()]
+        frame = frames.text(replies.encode(replies.Typists(name, users)))
         for client in room.members:
             if not client.behind:
                 client.write(frame)

@@ -15,7 +15,7 @@ import msgspec
 from app.backplane import keys
 from app.backplane.link import Argument, Reply
 from app.backplane.pipeline import Pipeline, Script
-from app.protocol.messages import Person as Person
+from app.protocol.replies import Person as Person
 
 MARKS_MAX = 500
 DIRECTS_MAX = 200

@@ -24,7 +24,7 @@ from app.backplane.pace import Pace
 from app.backplane.pipeline import Pipeline
 from app.errors import BadRequest, Forbidden, NotConfirmed, ParleyError, Unavailable
 from app.events import Position, expand, head
-from app.protocol.messages import encode
+from app.protocol.replies import encode
 
 CHANGES_AT_ONCE = 50
 UNCONFIRMED_MAX = 20_000

@@ -1,6 +1,6 @@
 """The messages that are put together as bytes, as types: for whoever reads them, the AsyncAPI document and the tests.
 
-The server never makes one of these: events leave as they were stored, see `messages.joined` and backplane/scripts.
+The server never makes one of these: events leave as they were stored, see `bodies.joined` and backplane/scripts.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any, get_args
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from app.protocol import messages
-from app.protocol.messages import Person
+from app.protocol import replies, requests
+from app.protocol.replies import Person
 
 
 class Reaction(Struct):
@@ -145,17 +145,15 @@ def tag(type_: Any) -> str:
 
 
 def _tagged() -> tuple[Any, ...]:
-    """Every message type of `messages` that a client does not send."""
-    asked = get_args(messages.Request)
-    found = [
+    """Every message type of `replies`."""
+    return tuple(
         type_
-        for type_ in vars(messages).values()
+        for type_ in vars(replies).values()
         if isinstance(type_, type) and issubclass(type_, Struct) and type_.__struct_config__.tag is not None
-    ]
-    return tuple(dict.fromkeys(type_ for type_ in found if type_ not in asked))
+    )
 
 
-CLIENT: tuple[Any, ...] = get_args(messages.Request)
+CLIENT: tuple[Any, ...] = get_args(requests.Request)
 """What a client says."""
 
 SERVER: tuple[Any, ...] = (*_tagged(), Joined, Page, Resync, Heartbeat, *get_args(Event))

@@ -10,7 +10,7 @@ import pytest
 from app.backplane import keys
 from app.errors import BadRequest, Forbidden, ParleyError
 from app.events import Batch, head
-from app.protocol.messages import encode
+from app.protocol.replies import encode
 from tests.contract.engines import witness
 from tests.contract.stage import RedisStage, Stage
 from tests.fakes.sent import Amends, Sent

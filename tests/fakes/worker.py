@@ -13,11 +13,12 @@ from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
 from app.auth import Guests
-from app.commands import Commands, Promises
+from app.commands import Commands
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
 from app.directory import Directory
 from app.grants import Rules
+from app.greeting import Promises
 from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters
@@ -84,12 +85,13 @@ class Worker:
         self.personal = MemoryPersonal(self.store)
         self.activity = MemoryActivity(self.store)
         self.directory = Directory(self.activity, self.presence, self.broker.touched, self.clock)
+        self.guests = Guests(SECRET)
         self.commands = Commands(
             self.hub,
             self.broker,
             self.presence,
             self.directory,
-            Guests(SECRET),
+            self.guests,
             self.tasks,
             self.deadlines,
             self.counters,

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from app import events
-from app.protocol import codes, messages
+from app.protocol import bodies, codes, replies, requests
 from docs import reference
 
 ROOT = Path(__file__).parent.parent.parent
@@ -20,27 +20,27 @@ EXAMPLES = [line for block in re.findall(r"```json\n(.*?)```", PROTOCOL, re.DOTA
 REPLIES: dict[str, Any] = {
     struct.__struct_config__.tag: struct
     for struct in (
-        messages.Welcome,
-        messages.Refreshed,
-        messages.Ack,
-        messages.ReadTo,
-        messages.Direct,
-        messages.Mentioned,
-        messages.Left,
-        messages.Pong,
-        messages.GoingAway,
-        messages.Error,
-        messages.Presence,
-        messages.Typists,
-        messages.RoomList,
+        replies.Welcome,
+        replies.Refreshed,
+        replies.Ack,
+        replies.ReadTo,
+        replies.Direct,
+        replies.Mentioned,
+        replies.Left,
+        replies.Pong,
+        replies.GoingAway,
+        replies.Error,
+        replies.Presence,
+        replies.Typists,
+        replies.RoomList,
     )
 }
 BODIES: dict[str, Any] = {
-    "message": messages.MessageBody,
-    "edited": messages.EditedBody,
-    "deleted": messages.DeletedBody,
-    "reacted": messages.ReactedBody,
-    "topic": messages.TopicBody,
+    "message": bodies.MessageBody,
+    "edited": bodies.EditedBody,
+    "deleted": bodies.DeletedBody,
+    "reacted": bodies.ReactedBody,
+    "topic": bodies.TopicBody,
 }
 
 REQUESTS = PROTOCOL.partition("## What a client says")[2].partition("## What the server says")[0]
@@ -53,16 +53,16 @@ def test_every_example_of_the_protocol_is_read_by_its_type(example: str) -> None
     if example.startswith('{"seq"'):
         body = msgspec.json.decode(example, type=BODIES[type_])
         head = events.head(example.encode())
-        rest = json.dumps(json.loads(messages.encode(body)), separators=(",", ":"), ensure_ascii=False)[1:-1]
+        rest = json.dumps(json.loads(replies.encode(body)), separators=(",", ":"), ensure_ascii=False)[1:-1]
         own = f'{{"seq":{head.seq},"mid":"{head.mid}","ts":{head.ts},{rest}'
         assert example.startswith(own)
         folded = json.loads("{" + example.removeprefix(own).lstrip(","))
         assert set(folded) <= ({"edited", "edit", "reactions", "mentions", "deleted"} if type_ == "message" else set())
     elif type_ in REPLIES and example not in REQUESTS:
         reply = msgspec.json.decode(example, type=REPLIES[type_])
-        assert json.loads(messages.encode(reply)) == json.loads(example)
+        assert json.loads(replies.encode(reply)) == json.loads(example)
     else:
-        assert messages.decode(example.encode()).__struct_config__.tag == type_
+        assert requests.decode(example.encode()).__struct_config__.tag == type_
 
 
 @pytest.mark.parametrize("page", reference.PAGES)

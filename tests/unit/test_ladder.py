@@ -17,14 +17,14 @@ APP = Path(__file__).parents[2] / "app"
 LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "findings", "frames", "log", "metrics", "deadlines", "tasks", "config", "addresses"),
     ("protocol.codes", "protocol.names", "protocol.lookalikes"),
-    ("protocol.messages", "protocol.shapes", "protocol.asyncapi"),
+    ("protocol.requests", "protocol.replies", "protocol.bodies", "protocol.shapes", "protocol.asyncapi"),
     ("grants", "auth", "tokens", "outbox", "room", "member", "connection", "closings", "roster", "peers", "rights"),
     ("backplane.keys", "backplane.broker", "backplane.link", "backplane.pace", "backplane.pipeline"),
     ("backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.activity"),
     ("backplane.personal", "backplane.assess"),
     ("reader", "hub", "relay", "typists", "ledger", "presence", "directory"),
     ("people", "marks", "mentions", "direct", "inbox"),
-    ("signin", "joining", "amending", "commands", "feed"),
+    ("signin", "joining", "greeting", "paging", "amending", "sending", "commands", "feed"),
     ("endpoint", "api", "canary", "lifecycle", "embedded", "secret"),
     ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "loadtest/", "doctor/", "cli"),
 )
@@ -124,7 +124,7 @@ def test_the_package_itself_imports_nothing() -> None:
 
 def test_the_client_knows_the_protocol_and_nothing_of_the_server() -> None:
     """It runs where no server is installed."""
-    allowed = {"errors", "events", "protocol.codes", "protocol.names", "protocol.messages"}
+    allowed = {"errors", "events", "protocol.codes", "protocol.names", "protocol.replies"}
     for name in MODULES:
         if place(name) == "client/":
             assert {other for _, other in own_imports(MODULES[name]) if place(other) != "client/"} <= allowed, name

@@ -90,7 +90,7 @@ async def test_an_expired_token_is_told_from_a_wrong_one(worker: Worker) -> None
 async def test_guests_can_be_kept_out() -> None:
     """By name and by guest token: 4500; signed-in users come in."""
     worker = new_worker(promises=replace(PROMISES, guests=False))
-    for hello in ({"name": "Ada"}, {"guest": worker.commands._guests.token(worker.commands._guests.new("Ada"))}):
+    for hello in ({"name": "Ada"}, {"guest": worker.guests.token(worker.guests.new("Ada"))}):
         visitor = worker.connect()
         assert (await visitor.ask("hello", **hello))["code"] == "unauthorized"
         assert visitor.code == 4500

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from app.protocol import asyncapi, messages, shapes
+from app.protocol import asyncapi, bodies, replies, requests, shapes
 
 DOCUMENT: dict[str, Any] = json.loads(asyncapi.document())
 EVENT = b'{"seq":1,"mid":"m.1","ts":5,"type":"message","room":"r","user":"u","name":"A","cid":"c","text":"hi"}'
@@ -61,10 +61,10 @@ def test_every_message_is_described() -> None:
 
 def test_every_request_has_its_replies() -> None:
     """The table of replies misses none; every operation names messages of its channel."""
-    assert shapes.REPLIES.keys() == {shapes.tag(type_) for type_ in get_args(messages.Request)}
+    assert shapes.REPLIES.keys() == {shapes.tag(type_) for type_ in get_args(requests.Request)}
     answers = {shapes.tag(type_) for type_ in shapes.SERVER}
-    for request, replies in shapes.REPLIES.items():
-        assert set(replies) <= answers, request
+    for request, answered in shapes.REPLIES.items():
+        assert set(answered) <= answers, request
     pushed = {reference["$ref"].rpartition(".")[2] for reference in DOCUMENT["operations"]["pushes"]["messages"]}
     answering = {reply for replies in shapes.REPLIES.values() for reply in replies}
     assert pushed | answering == answers
@@ -90,10 +90,10 @@ def _values(part: Any, key: str) -> Iterator[Any]:
 @pytest.mark.parametrize(
     "said",
     [
-        messages.joined(messages.Join(1, "r"), "r", POSITION, True, [EVENT]),
-        messages.resync("r", POSITION, True, [EVENT]),
-        messages.history(messages.History(1, "r"), "r", [EVENT], False),
-        messages.HEARTBEAT,
+        bodies.joined(requests.Join(1, "r"), "r", POSITION, True, [EVENT]),
+        bodies.resync("r", POSITION, True, [EVENT]),
+        bodies.history(requests.History(1, "r"), "r", [EVENT], False),
+        replies.HEARTBEAT,
     ],
     ids=["joined", "resync", "history", "ping"],
 )

@@ -12,42 +12,42 @@ from msgspec import UNSET
 
 from app.errors import BadRequest, NotConfirmed, RateLimited
 from app.events import Position
-from app.protocol import messages as wire
+from app.protocol import bodies, replies, requests
 from tests.fakes.log import events
 
-REQUESTS: dict[str, tuple[str, wire.Request]] = {
-    "a guest": ('{"type":"hello","id":1,"name":"Ada"}', wire.Hello(1, name="Ada")),
-    "a signed-in user": ('{"type":"hello","id":1,"token":"jwt"}', wire.Hello(1, token="jwt")),
+REQUESTS: dict[str, tuple[str, requests.Request]] = {
+    "a guest": ('{"type":"hello","id":1,"name":"Ada"}', requests.Hello(1, name="Ada")),
+    "a signed-in user": ('{"type":"hello","id":1,"token":"jwt"}', requests.Hello(1, token="jwt")),
     "a guest again": (
         '{"type":"hello","id":1,"guest":"t","session":"s1"}',
-        wire.Hello(1, guest="t", session="s1"),
+        requests.Hello(1, guest="t", session="s1"),
     ),
-    "join": ('{"type":"join","id":2,"room":"lobby"}', wire.Join(2, "lobby")),
-    "join with a limit": ('{"type":"join","id":2,"room":"lobby","limit":0}', wire.Join(2, "lobby", 0)),
+    "join": ('{"type":"join","id":2,"room":"lobby"}', requests.Join(2, "lobby")),
+    "join with a limit": ('{"type":"join","id":2,"room":"lobby","limit":0}', requests.Join(2, "lobby", 0)),
     "resume": (
         '{"type":"join","id":2,"room":"lobby","since":{"epoch":"k3v9","seq":1041,"mid":"m77"}}',
-        wire.Join(2, "lobby", since=wire.Since("k3v9", 1041, "m77")),
+        requests.Join(2, "lobby", since=requests.Since("k3v9", 1041, "m77")),
     ),
     "resume from nothing": (
         '{"type":"join","id":2,"room":"lobby","since":{"epoch":"k","seq":0,"mid":""}}',
-        wire.Join(2, "lobby", since=wire.Since("k", 0, "")),
+        requests.Join(2, "lobby", since=requests.Since("k", 0, "")),
     ),
     "send": (
         '{"type":"send","id":3,"room":"lobby","cid":"s1-17","text":"hi"}',
-        wire.Send(3, "lobby", "s1-17", "hi"),
+        requests.Send(3, "lobby", "s1-17", "hi"),
     ),
     "history before": (
         '{"type":"history","id":7,"room":"lobby","before":1041,"limit":50}',
-        wire.History(7, "lobby", before=1041),
+        requests.History(7, "lobby", before=1041),
     ),
-    "history after": ('{"type":"history","id":7,"room":"lobby","after":5}', wire.History(7, "lobby", after=5)),
-    "leave": ('{"type":"leave","id":9,"room":"lobby"}', wire.Leave(9, "lobby")),
-    "ping": ('{"type":"ping","id":11}', wire.Ping(11)),
-    "the largest id": ('{"type":"ping","id":9007199254740992}', wire.Ping(2**53)),
-    "fields in another order": ('{"room":"r","id":9,"type":"leave"}', wire.Leave(9, "r")),
-    "unknown fields": ('{"type":"ping","id":1,"new":{"a":[1,2]}}', wire.Ping(1)),
-    "white space": (' {\n"type" : "ping",\t"id" : 1 }\r\n', wire.Ping(1)),
-    "escapes": ('{"type":"leave","id":1,"room":"\\u00e9\\ud83d\\ude00"}', wire.Leave(1, "é\U0001f600")),
+    "history after": ('{"type":"history","id":7,"room":"lobby","after":5}', requests.History(7, "lobby", after=5)),
+    "leave": ('{"type":"leave","id":9,"room":"lobby"}', requests.Leave(9, "lobby")),
+    "ping": ('{"type":"ping","id":11}', requests.Ping(11)),
+    "the largest id": ('{"type":"ping","id":9007199254740992}', requests.Ping(2**53)),
+    "fields in another order": ('{"room":"r","id":9,"type":"leave"}', requests.Leave(9, "r")),
+    "unknown fields": ('{"type":"ping","id":1,"new":{"a":[1,2]}}', requests.Ping(1)),
+    "white space": (' {\n"type" : "ping",\t"id" : 1 }\r\n', requests.Ping(1)),
+    "escapes": ('{"type":"leave","id":1,"room":"\\u00e9\\ud83d\\ude00"}', requests.Leave(1, "é\U0001f600")),
 }
 
 
@@ -55,7 +55,7 @@ REQUESTS: dict[str, tuple[str, wire.Request]] = {
 def test_every_request_is_read(case: str) -> None:
     """As docs/protocol.md shows it; what is not given has its default, what is not known is ignored."""
     text, request = REQUESTS[case]
-    assert wire.decode(text.encode()) == request
+    assert requests.decode(text.encode()) == request
 
 
 WRONG = {
@@ -139,7 +139,7 @@ WRONG = {
 def test_everything_else_is_a_bad_request(case: str) -> None:
     """With a sentence that fits into an error reply, and no other exception."""
     with pytest.raises(BadRequest) as refused:
-        wire.decode(WRONG[case].encode("utf-8"))
+        requests.decode(WRONG[case].encode("utf-8"))
     assert 1 <= len(str(refused.value)) <= 200
 
 
@@ -149,20 +149,20 @@ def test_everything_else_is_a_bad_request(case: str) -> None:
 def test_bytes_that_are_no_text_are_a_bad_request(payload: bytes) -> None:
     """The connection refuses them already; the codec does not rely on it."""
     with pytest.raises(BadRequest):
-        wire.decode(payload)
+        requests.decode(payload)
 
 
 def test_of_a_field_given_twice_the_last_counts() -> None:
     """As JSON parsers in browsers do."""
-    assert wire.decode(b'{"type":"ping","id":1,"id":2}') == wire.Ping(2)
+    assert requests.decode(b'{"type":"ping","id":1,"id":2}') == requests.Ping(2)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_request_or_a_bad_request(noise: bytes) -> None:
     """No input raises anything else, from either decoder."""
-    wire.id_of(noise)
+    requests.id_of(noise)
     try:
-        wire.decode(noise)
+        requests.decode(noise)
     except BadRequest:
         pass
 
@@ -181,12 +181,12 @@ def test_messages_of_wild_types_are_requests_or_bad_requests(fields: dict[str, A
     """Well-formed JSON with the right names and any values: accepted only as the types say."""
     payload = json.dumps({**fields, "type": kind}).encode()
     try:
-        request = wire.decode(payload)
+        request = requests.decode(payload)
     except BadRequest:
         return
     assert type(request).__name__.lower() == kind
     assert request.id == fields["id"]
-    assert wire.id_of(payload) == request.id
+    assert requests.id_of(payload) == request.id
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_messages_of_wild_types_are_requests_or_bad_requests(fields: dict[str, A
 )
 def test_the_id_of_a_bad_request_is_found_if_it_has_one(text: str, number: int | None) -> None:
     """So that the error reply finds its way back to the request."""
-    assert wire.id_of(text.encode()) == number
+    assert requests.id_of(text.encode()) == number
 
 
 # What the server says
@@ -215,15 +215,15 @@ def test_the_id_of_a_bad_request_is_found_if_it_has_one(text: str, number: int |
 
 def test_replies_are_the_documented_json() -> None:
     """Each with its type, and no field that was not set."""
-    limits = wire.Limits(text=4000, frame=65536, rooms=100, unacked=32)
+    limits = replies.Limits(text=4000, frame=65536, rooms=100, unacked=32)
     said = {
-        "welcome": wire.Welcome(1, "c9", "u1", "Ada", 25, limits, "s1", "n2", "t"),
-        "ack": wire.Ack(3, "lobby", "s1-17", 1045, "m81", 1763791200123, False),
-        "left": wire.Left("lobby", 9),
-        "pong": wire.Pong(11),
-        "going-away": wire.GoingAway(1.83, "drain"),
+        "welcome": replies.Welcome(1, "c9", "u1", "Ada", 25, limits, "s1", "n2", "t"),
+        "ack": replies.Ack(3, "lobby", "s1-17", 1045, "m81", 1763791200123, False),
+        "left": replies.Left("lobby", 9),
+        "pong": replies.Pong(11),
+        "going-away": replies.GoingAway(1.83, "drain"),
     }
-    read = {kind: json.loads(wire.encode(reply)) for kind, reply in said.items()}
+    read = {kind: json.loads(replies.encode(reply)) for kind, reply in said.items()}
     assert {kind: message["type"] for kind, message in read.items()} == {kind: kind for kind in said}
     assert read["ack"] == {
         "type": "ack", "id": 3, "room": "lobby", "cid": "s1-17",
@@ -235,13 +235,13 @@ def test_replies_are_the_documented_json() -> None:
 
 def test_a_refusal_says_what_to_do() -> None:
     """Code, sentence, whether it may pass, and when to try again."""
-    assert json.loads(wire.refusal(3, RateLimited("slowly", 1.2))) == {
+    assert json.loads(replies.refusal(3, RateLimited("slowly", 1.2))) == {
         "type": "error", "id": 3, "code": "rate_limited", "temporary": True, "retry": 1.2, "message": "slowly",
     }  # fmt: skip
-    assert json.loads(wire.refusal(None, BadRequest("what?"))) == {
+    assert json.loads(replies.refusal(None, BadRequest("what?"))) == {
         "type": "error", "code": "bad_request", "temporary": False, "message": "what?",
     }  # fmt: skip
-    assert json.loads(wire.refusal(1, NotConfirmed("perhaps")))["code"] == "unavailable"
+    assert json.loads(replies.refusal(1, NotConfirmed("perhaps")))["code"] == "unavailable"
 
 
 NASTY_ROOM = 'q"uo\\te\u2028é\U0001f600'
@@ -252,15 +252,15 @@ def test_stored_events_are_put_into_replies_as_they_are(kept: list[bytes]) -> No
     """Pasted, not parsed: the result is the same JSON as if they had been."""
     parsed = [json.loads(event) for event in kept]
     position = Position("k3v9", 1044, "m80")
-    assert json.loads(wire.joined(wire.Join(2, "given"), NASTY_ROOM, position, True, kept, b',"members":7')) == {
+    assert json.loads(bodies.joined(requests.Join(2, "given"), NASTY_ROOM, position, True, kept, b',"members":7')) == {
         "type": "joined", "id": 2, "room": NASTY_ROOM, "epoch": "k3v9", "seq": 1044, "mid": "m80",
         "recovered": True, "messages": parsed, "members": 7,
     }  # fmt: skip
-    assert json.loads(wire.resync(NASTY_ROOM, position, False, kept)) == {
+    assert json.loads(bodies.resync(NASTY_ROOM, position, False, kept)) == {
         "type": "resync", "room": NASTY_ROOM, "epoch": "k3v9", "seq": 1044, "mid": "m80",
         "lost": False, "messages": parsed,
     }  # fmt: skip
-    assert json.loads(wire.history(wire.History(7, "given"), NASTY_ROOM, kept, True)) == {
+    assert json.loads(bodies.history(requests.History(7, "given"), NASTY_ROOM, kept, True)) == {
         "type": "history", "id": 7, "room": NASTY_ROOM, "messages": parsed, "more": True,
     }  # fmt: skip
 
@@ -268,7 +268,7 @@ def test_stored_events_are_put_into_replies_as_they_are(kept: list[bytes]) -> No
 @given(st.text(), st.text(), st.text())
 def test_an_event_is_one_line_whatever_people_write(room: str, name: str, text: str) -> None:
     """A raw newline would split a publication in two; JSON escapes it."""
-    body = wire.message_body(wire.message_start(room, "u1", name), "c1", text)
+    body = bodies.message_body(bodies.message_start(room, "u1", name), "c1", text)
     assert b"\n" not in body
     assert json.loads(b"{" + body[1:]) == {
         "type": "message", "room": room, "cid": "c1", "user": "u1", "name": name, "text": text,
@@ -277,11 +277,11 @@ def test_an_event_is_one_line_whatever_people_write(room: str, name: str, text: 
 
 def test_the_heartbeat_is_a_push() -> None:
     """It has a type and no id, like every push."""
-    assert json.loads(wire.HEARTBEAT) == {"type": "ping"}
+    assert json.loads(replies.HEARTBEAT) == {"type": "ping"}
 
 
 def test_fields_not_given_are_false() -> None:
     """Commands ask `if request.since`; an absent field must not be mistaken for a given one."""
     assert not UNSET
-    assert not wire.Join(1, "a").since
-    assert wire.Since("", 0, "")
+    assert not requests.Join(1, "a").since
+    assert requests.Since("", 0, "")

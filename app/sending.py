@@ -1,0 +1,90 @@
+"""How messages are sent: checked, put together, handed to the broker, and told to whom they are meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.amending import Change, Message, check_text
+from app.backplane.broker import Broker
+from app.direct import Direct
+from app.errors import Forbidden, RateLimited
+from app.member import Member
+from app.mentions import mentioned
+from app.metrics import Counters
+from app.presence import Presence
+from app.protocol import bodies, requests
+from app.protocol.names import DIRECT
+from app.rights import Action, Rights
+from app.room import Room
+
+MEANT_MAX = 1000
+
+
+class Sending:
+    """Takes members' messages to the broker. `text_chars` and `unacked` are the limits of the same names."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        presence: Presence,
+        direct: Direct,
+        rights: Rights,
+        counters: Counters,
+        text_chars: int,
+        unacked: int,
+    ) -> None:
+        self._broker = broker
+        self._presence = presence
+        self._typing = presence.typists.rooms
+        self._direct = direct
+        self._rights = rights
+        self._counters = counters
+        self._text_chars = text_chars
+        self._unacked = unacked
+
+    def send(self, member: Member, request: requests.Send, room: Room) -> None:
+        """Have a message for a joined room stored; its ack follows. Raises ClientFault or Unavailable."""
+        text = request.text
+        check_text(text, self._text_chars)
+        self.check_unacked(member)
+        author = member.author
+        if author is None or author[0] is not room:
+            if not self._rights.may(member, Action.WRITE, room.name):
+                raise Forbidden("you may not write in this room")
+            member.author = author = (room, bodies.message_start(room.name, member.user, member.name))
+        body = bodies.message_body(author[1], request.cid, text)
+        if self._typing:
+            self._presence.typists.stop(room, member)
+        if "@" in text or room.name.startswith(DIRECT):
+            change = self._meant(member, request, room, body)
+        else:
+            change = Change(member, request, room.name, body, self._counters)
+        self._broker.publish(room.name, change)
+        member.unacked += 1
+        self._counters.sends += 1
+        self._counters.unconfirmed += 1
+
+    def _meant(self, member: Member, request: requests.Send, room: Room, body: bytes) -> Change:
+        """A message that names people, or goes to one: they are told, wherever they are."""
+        users = mentioned(request.text, self.people_of(room))
+
+        def tell(seq: int, dup: bool) -> None:
+            self._direct.sent(member, room.name, seq)
+            if not dup:
+                self._direct.mentioned(users, member, room.name, seq)
+
+        return Message(member, request, room.name, bodies.mentioning(body, users), self._counters, tell)
+
+    def people_of(self, room: Room) -> Iterable[tuple[str, str]]:
+        """User and name of the people of a room who can be meant by name: all, or where they are many those here."""
+        everybody = self._presence.people(room.name)
+        if everybody:
+            return everybody.items()
+        return ((member.user, member.name) for member in room.members[:MEANT_MAX] if isinstance(member, Member))
+
+    def check_unacked(self, member: Member) -> None:
+        """Raises RateLimited for a member with too many changes on their way."""
+        if member.unacked >= self._unacked:
+            raise RateLimited(
+                f"at most {self._unacked} changes may be unacknowledged", retry_seconds=0.2, limit="unacked"
+            )
