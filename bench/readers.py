@@ -18,9 +18,9 @@ import socket
 import sys
 
 from app import frames
-from app.loadtest.children import Child
 from app.loadtest.generator import Config
 from app.traffic import machine, mark
+from app.traffic.children import Child
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 FRAMES_PER_WRITE = (1, 8, 64)

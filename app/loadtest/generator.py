@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 import uvloop
 
-from app.loadtest.channel import Channel
-from app.loadtest.member import Member, Scene
-from app.loadtest.room import Room
-from app.loadtest.tally import Tally
-from app.loadtest.wire import Wire, dial
 from app.tasks import Tasks
+from app.traffic.channel import Channel
+from app.traffic.member import Member, Scene
+from app.traffic.room import Room
+from app.traffic.tally import Tally
+from app.traffic.wire import Wire, dial
 
 TICK_SECONDS = 0.5
 STEP_SECONDS, POLL_SECONDS = 0.001, 0.01

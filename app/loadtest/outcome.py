@@ -14,14 +14,14 @@ from typing import Any
 
 from app import __version__
 from app.loadtest import compare, report
-from app.loadtest.children import ChildError
 from app.loadtest.measure import Measure
 from app.loadtest.panel import Plain, Screen, display
 from app.loadtest.plan import Plan
 from app.loadtest.run import Session
-from app.loadtest.search import Search
 from app.loadtest.verdict import INVALID, USAGE, Verdict, broken, doubts, judge, missed, own_limit
 from app.traffic import machine
+from app.traffic.children import ChildError
+from app.traffic.search import Search
 from app.traffic.stacks import Stack, StackError
 
 STEP_PART, STEP_LEAST_SECONDS, STEP_MOST_SECONDS = 6, 3.0, 10.0

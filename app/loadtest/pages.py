@@ -16,11 +16,11 @@ import msgspec
 from playwright.async_api import Browser, Error, Page, Playwright, async_playwright
 
 from app.loadtest.browsers import ARGUMENTS, PagesConfig, installed
-from app.loadtest.channel import Channel
-from app.loadtest.tally import Tally, bucket
 from app.tasks import Tasks
 from app.traffic import mark
+from app.traffic.channel import Channel
 from app.traffic.ledger import Seat
+from app.traffic.tally import Tally, bucket
 
 TICK_SECONDS = 1.0
 ENTER_MS = 30_000

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.loadtest.browsers import PagesConfig
-from app.loadtest.children import Child, ChildError
 from app.loadtest.gauges import Gauges
 from app.loadtest.generator import Config
 from app.loadtest.measure import Account, Measure
 from app.loadtest.plan import Plan
 from app.tasks import Tasks
 from app.traffic import machine
+from app.traffic.children import Child, ChildError
 from app.traffic.faults import FaultMark
 from app.traffic.stacks import NotTaken, Served, Stack, Unsupported, page_of, replaced, until
 

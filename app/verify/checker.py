@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from app.events import Position
+from app.traffic.history import Acked, ClientHistory, Event, Failed, History, RoomLog, Sent
 from app.verify.fold import compare, misfolded
-from app.verify.history import Acked, ClientHistory, Event, Failed, History, RoomLog, Sent
 from app.verify.view import View, follow
 
 RESUMABLE_EVENTS = 1000

@@ -54,10 +54,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(parsed: argparse.Namespace) -> int:
     """Run the command; the exit code."""
+    from app.traffic.history import write
     from app.traffic.stacks import StackError
     from app.verify import report
     from app.verify.faults import FAULTS, describe
-    from app.verify.history import write
     from app.verify.run import carry_out
 
     if parsed.list_faults:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from app.client import Ack, Client, ClientError, Closed, Refused, Tuning
 from app.client.link import Message
 from app.events import Position
-from app.verify.history import (
+from app.traffic.history import (
     Acked,
     Away,
     ClientHistory,

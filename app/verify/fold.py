@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.verify.history import Event
+from app.traffic.history import Event
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from app import __version__
 from app.traffic.faults import FaultMark
+from app.traffic.history import Away, ClientHistory, History, Seen
 from app.verify.checker import Verdict, Violation
-from app.verify.history import Away, ClientHistory, History, Seen
 
 SHOWN_OF_RULE = 5
 BACK_BY_ITSELF_SECONDS = 3.0

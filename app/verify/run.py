@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from app.traffic.faults import FaultMark
+from app.traffic.history import History
 from app.traffic.stacks import POLL_SECONDS, Stack, StackError, Unsupported
 from app.verify import faults as injected
 from app.verify.checker import Violation, judge
 from app.verify.crew import Crew, read_logs
-from app.verify.history import History
 from app.verify.report import Run
 
 READY_SECONDS = 60.0

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from app.events import Position
+from app.traffic.history import ClientHistory, Event, Hole, Joined, Record, Repeat, Resync, Seen
 from app.verify.fold import Fold
-from app.verify.history import ClientHistory, Event, Hole, Joined, Record, Repeat, Resync, Seen
 
 
 class Gap(NamedTuple):

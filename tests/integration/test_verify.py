@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.traffic.history import read
 from app.verify.checker import judge
 from app.verify.faults import FAULTS
-from app.verify.history import read
 from tests.support import ROOT, Server
 
 RUN_SECONDS = 300

@@ -12,8 +12,7 @@ import pytest
 
 from app.events import Position
 from app.traffic.faults import FaultMark
-from app.verify.checker import Verdict, Violation, judge
-from app.verify.history import (
+from app.traffic.history import (
     Acked,
     Away,
     ClientHistory,
@@ -32,6 +31,7 @@ from app.verify.history import (
     short,
     write,
 )
+from app.verify.checker import Verdict, Violation, judge
 from app.verify.report import Run, longest_silence, silences
 
 ROOMS = ("r0", "r1")

@@ -35,7 +35,7 @@ HOMES = {
     "sanic": {"endpoint", "api", "server"},
     "redis": {"backplane.link", "traffic/", "verify/"},
     "hiredis": {"backplane/", "embedded", "server", "doctor/"},
-    "websockets": {"connection", "endpoint", "client/", "verify/", "loadtest/", "doctor/"},
+    "websockets": {"connection", "endpoint", "client/", "verify/", "traffic/", "doctor/"},
     "jwt": {"auth", "tokens"},
     "cryptography": {"tokens"},
     "prometheus_client": {"metrics"},

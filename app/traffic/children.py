@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from app.loadtest.channel import LINE_BYTES_MAX
 from app.traffic import machine
+from app.traffic.channel import LINE_BYTES_MAX
 
 ANSWER_SECONDS = 60.0
 STOP_SECONDS = 8.0

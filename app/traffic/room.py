@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from app.loadtest import wire
-from app.loadtest.wire import WireError
-from app.traffic import mark
+from app.traffic import mark, wire
 from app.traffic.ledger import Ledger
+from app.traffic.wire import WireError
 
 CHUNKS_MAX = 64
 EVENTS = frozenset({"message", "edited", "deleted", "reacted", "topic"})

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from app.client import backoff
-from app.loadtest import wire
-from app.loadtest.room import Event, Room, Told
-from app.loadtest.tally import Tally, bucket, now_us
-from app.loadtest.wire import Wire
-from app.traffic import mark
+from app.traffic import mark, wire
 from app.traffic.ledger import Seat
+from app.traffic.room import Event, Room, Told
+from app.traffic.tally import Tally, bucket, now_us
+from app.traffic.wire import Wire
 
 CONNECT_SECONDS, REPLY_SECONDS, SILENCE_SECONDS = 15.0, 15.0, 70.0
 BASE_SECONDS, CAP_SECONDS = 0.5, 5.0

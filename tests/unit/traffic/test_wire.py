@@ -9,8 +9,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol
 
 from app import frames
-from app.loadtest import wire
-from app.loadtest.wire import WireError
+from app.traffic import wire
+from app.traffic.wire import WireError
 
 payloads = st.one_of(st.binary(max_size=200), st.integers(0, 70_000).map(bytes))
 

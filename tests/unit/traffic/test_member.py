@@ -7,11 +7,10 @@ import json
 from typing import Any
 
 from app import frames
-from app.loadtest import wire
-from app.loadtest.member import Member, Scene
-from app.loadtest.room import Room
-from app.loadtest.tally import Tally
-from app.traffic import mark
+from app.traffic import mark, wire
+from app.traffic.member import Member, Scene
+from app.traffic.room import Room
+from app.traffic.tally import Tally
 from tests.support import until_async
 
 

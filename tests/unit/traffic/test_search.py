@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.loadtest.search import TRIES_MAX, Search
+from app.traffic.search import TRIES_MAX, Search
 
 
 def search(carries: Callable[[float], bool], first: float = 200.0) -> Search:
