@@ -72,8 +72,10 @@ class People:
                 del self._shards[shard]
                 self._channels.unsubscribe(keys.people(shard))
 
-    def hear(self, data: bytes) -> None:
-        """What was published for somebody, perhaps for nobody here."""
+    def hear(self, channel: bytes, data: bytes) -> None:
+        """What was published for somebody, perhaps for nobody here; or in a room that was closed a moment ago."""
+        if not keys.is_people(channel):
+            return
         try:
             notice = read_notice(data)
         except ValueError:

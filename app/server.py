@@ -165,7 +165,7 @@ class Worker:
         if channel == self.canary.channel:
             self.canary.hear(data)
         else:
-            self.people.hear(data)
+            self.people.hear(channel, data)
 
     def _new_feed(self, connection: Connection, room: str) -> FeedClient:
         client = FeedClient(connection, room, self.hub, self.broker)

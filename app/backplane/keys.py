@@ -10,6 +10,7 @@ import zlib
 
 PEOPLE_SHARDS = 256
 PREFIX = "parley:"
+_PEOPLE = f"{PREFIX}people:".encode()
 
 
 def log(room: str) -> str:
@@ -54,7 +55,12 @@ def directs(handle: str) -> str:
 
 def people(shard: int) -> bytes:
     """Channel: what a user's connections are told, on all workers that have some of the users of a shard."""
-    return f"{PREFIX}people:{shard}".encode()
+    return b"%s%d" % (_PEOPLE, shard)
+
+
+def is_people(channel: bytes) -> bool:
+    """Whether a channel is one that `people` names."""
+    return channel.startswith(_PEOPLE)
 
 
 def shard(handle: str) -> int:

@@ -81,7 +81,7 @@ class Worker:
         self.presence = Presence(self.hub, self.rosters, self.counters, self.clock, patience)
         self.relay.on_people = self.presence.hear
         self.people = People(self.subscriber, self.counters)
-        self.relay.on_other = lambda channel, data: self.people.hear(data)
+        self.relay.on_other = self.people.hear
         self.personal = MemoryPersonal(self.store)
         self.activity = MemoryActivity(self.store)
         self.directory = Directory(self.activity, self.presence, self.broker.touched, self.clock)

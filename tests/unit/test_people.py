@@ -6,12 +6,15 @@ import itertools
 from typing import Any
 
 from msgspec import Raw
+from structlog.testing import capture_logs
 
 from app.backplane import keys
 from app.backplane.personal import Mark, Notice, encode
 from app.metrics import Counters
 from app.people import People
 from app.protocol.names import handle
+
+CHANNEL = keys.people(0)
 
 
 class Channels:
@@ -99,10 +102,10 @@ def test_a_notice_reaches_the_person_it_is_for() -> None:
     one, two, inside, slow, other = Guest("u1", "a"), Guest("u1", "b"), Guest("u1", "c", "r"), Guest("u1"), Guest("u2")
     slow.outbox.behind = True
     people, _ = people_with(one, two, inside, slow, other)
-    people.hear(notice("u1"))
-    people.hear(notice("u1", skip="a"))
-    people.hear(notice("u1", elsewhere="r"))
-    people.hear(notice("nobody"))
+    people.hear(CHANNEL, notice("u1"))
+    people.hear(CHANNEL, notice("u1", skip="a"))
+    people.hear(CHANNEL, notice("u1", elsewhere="r"))
+    people.hear(CHANNEL, notice("nobody"))
     assert [len(guest.told) for guest in (one, two, inside, slow, other)] == [2, 3, 2, 0, 0]
     assert set(two.told) == {b'{"type":"x"}'}
 
@@ -112,8 +115,18 @@ def test_what_is_no_notice_is_dropped() -> None:
     guest = Guest("u1")
     people, _ = people_with(guest)
     for data in (b"", b"{}", b"[]", b'["x"]', b"\xff", b'["x",{},1]'):
-        people.hear(data)
+        people.hear(CHANNEL, data)
     assert guest.told == []
+
+
+def test_what_comes_late_for_a_room_is_no_notice() -> None:
+    """A room that was closed a moment ago may still be published in: that is nobody's mistake, and no news."""
+    guest = Guest("u1")
+    people, _ = people_with(guest)
+    with capture_logs() as logged:
+        people.hear(keys.events("lobby"), notice("u1"))
+        people.hear(keys.feed("lobby"), b"\xff")
+    assert (guest.told, logged) == ([], [])
 
 
 def test_marks_are_passed_on() -> None:
@@ -121,6 +134,6 @@ def test_marks_are_passed_on() -> None:
     people, _ = people_with()
     heard: list[Notice] = []
     people.on_mark = heard.append
-    people.hear(notice("u1", mark=Mark("e", 5, 1)))
-    people.hear(notice("u1"))
+    people.hear(CHANNEL, notice("u1", mark=Mark("e", 5, 1)))
+    people.hear(CHANNEL, notice("u1"))
     assert [one.mark for one in heard] == [Mark("e", 5, 1)]
