@@ -23,23 +23,11 @@ from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, exposition
 from app.protocol import asyncapi
 from app.protocol.names import room_name
-from app.protocol.replies import encode
+from app.responses import WORDS, cover, json, problem, refusal, text
 
 WEB = Path(__file__).parent / "web"
 FEED_ROOM = "feed"
 READ = ("GET", "HEAD")
-
-SECURITY = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "cross-origin-opener-policy": "same-origin",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +48,7 @@ class Parts:
 
 def routes(app: Sanic[Any, Any], parts: Parts) -> None:
     """Put all routes on a Sanic application."""
+    cover(app)
     _websockets(app, parts)
     _operations(app, parts)
     _rooms(app, parts)
@@ -84,10 +73,10 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
         try:
             name = room_name(room)
         except BadRequest as error:
-            return _text(f"{error}\n", 404)
+            return text(f"{error}\n", 404)
 
         if not parts.commands.anybody_may_write(name):
-            return _text("this feed is not for everybody\n", 403)
+            return text("this feed is not for everybody\n", 403)
 
         def client(connection: Connection) -> FeedClient:
             parts.counters.connects += 1
@@ -104,18 +93,18 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
 
 def _refused_while_draining(parts: Parts) -> HTTPResponse | None:
     if parts.state() is WorkerState.DRAINING:
-        return _text("this server is going away\n", 503, {"retry-after": "1", "connection": "close"})
+        return text("this server is going away\n", 503, {"retry-after": "1", "connection": "close"})
     return None
 
 
 def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
     async def livez(_request: Request) -> HTTPResponse:
-        return _json({"status": "alive", "node": parts.node})
+        return json({"status": "alive", "node": parts.node})
 
     async def readyz(_request: Request) -> HTTPResponse:
         reasons = parts.reasons()
         body = {"status": "unready" if reasons else "ready", "node": parts.node, "reasons": reasons}
-        return _json(body, 503 if reasons else 200)
+        return json(body, 503 if reasons else 200)
 
     async def health(_request: Request) -> HTTPResponse:
         board = parts.board
@@ -132,17 +121,17 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
                 "canary_age_ms": int(parts.counters.canary_age_seconds * 1000),
             },
         }
-        return _json(body)
+        return json(body)
 
     async def described(_request: Request) -> HTTPResponse:
-        headers = {**SECURITY, "cache-control": "no-cache", "access-control-allow-origin": "*"}
+        headers = {"cache-control": "no-cache", "access-control-allow-origin": "*"}
         return HTTPResponse(asyncapi.document(), headers=headers, content_type="application/json")
 
     async def seen(request: Request) -> HTTPResponse:
         # What the proxies before this server made of the request: `parley doctor --url` compares it with what it sent.
         names = {"host": "host", "forwarded_for": "x-forwarded-for", "forwarded_proto": "x-forwarded-proto"}
         said = {key: ", ".join(request.headers.getall(name, [])) for key, name in names.items()}
-        return _json({key: value.encode("ascii", "backslashreplace").decode() for key, value in said.items()})
+        return json({key: value.encode("ascii", "backslashreplace").decode() for key, value in said.items()})
 
     async def metrics(_request: Request) -> HTTPResponse:
         return HTTPResponse(exposition(parts.board), content_type="text/plain; version=0.0.4; charset=utf-8")
@@ -159,13 +148,13 @@ def _rooms(app: Sanic[Any, Any], parts: Parts) -> None:
     async def rooms(request: Request) -> HTTPResponse:
         limit = request.args.get("limit", "50")
         if not limit.isdecimal():
-            return _json({"error": "bad_request", "message": "limit is a number"}, 400)
+            return problem(400, "limit is a number", code="bad_request")
         try:
             listed = await parts.directory.rooms(ROOMS_MAX)
             known = [entry for entry in listed if parts.commands.anybody_may_read(entry.room)]
-            return _json({"rooms": known[: int(limit[:9])]})
+            return json({"rooms": known[: int(limit[:9])]})
         except ParleyError as error:
-            return _json({"error": error.code, "message": str(error)}, 503)
+            return problem(503, str(error), code=error.code)
 
     app.add_route(rooms, "/api/v1/rooms", methods=READ, name="rooms")
 
@@ -202,8 +191,8 @@ class _Files:
         """The file, or 304 where the browser has it already, or 404."""
         found = self._answers.get(path)
         if found is None:
-            return _text("not found\n", 404)
-        headers = {**SECURITY, "cache-control": "no-cache", "etag": found.tag}
+            return refusal(request, 404, WORDS[404])
+        headers = {"cache-control": "no-cache", "etag": found.tag}
         if found.tag in request.headers.getone("if-none-match", ""):
             return HTTPResponse(status=304, headers=headers)
         return HTTPResponse(found.content, headers=headers, content_type=found.content_type)
@@ -227,14 +216,3 @@ def _content_type(path: Path) -> str:
         return "application/manifest+json"
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
-
-
-def _json(body: object, status: int = 200) -> HTTPResponse:
-    headers = {**SECURITY, "cache-control": "no-store"}
-    return HTTPResponse(encode(body), status=status, headers=headers, content_type="application/json")
-
-
-def _text(body: str, status: int, headers: dict[str, str] | None = None) -> HTTPResponse:
-    return HTTPResponse(
-        body, status=status, headers={**SECURITY, **(headers or {})}, content_type="text/plain; charset=utf-8"
-    )

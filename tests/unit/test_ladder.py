@@ -25,14 +25,14 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("reader", "hub", "relay", "typists", "ledger", "presence", "directory"),
     ("people", "marks", "mentions", "direct", "inbox"),
     ("signin", "joining", "greeting", "paging", "amending", "sending", "commands", "feed"),
-    ("endpoint", "api", "canary", "lifecycle", "embedded", "secret"),
+    ("endpoint", "responses", "api", "canary", "lifecycle", "embedded", "secret"),
     ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "loadtest/", "doctor/", "cli"),
 )
 PLACES = {name: number for number, name in enumerate(name for level in LADDER for name in level)}
 
 # What comes from outside has one home each: an upgrade, or a change of mind, is felt there alone.
 HOMES = {
-    "sanic": {"endpoint", "api", "server"},
+    "sanic": {"endpoint", "responses", "api", "server"},
     "redis": {"backplane.link", "traffic/", "verify/"},
     "hiredis": {"backplane/", "embedded", "server", "doctor/"},
     "websockets": {"connection", "endpoint", "client/", "verify/", "traffic/", "doctor/"},

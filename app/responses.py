@@ -1,0 +1,117 @@
+"""What every HTTP response has in common: its headers, and the shape of refusals and errors.
+
+Sanic's own words for errors are never sent: they differ from release to release and repeat what was asked. Under /api
+an error is problem+json (RFC 9457), elsewhere a line of text, or for a browser that looks for a page a small one.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from sanic import Request, Sanic
+from sanic.exceptions import BadURL, SanicException
+from sanic.handlers import ErrorHandler
+from sanic.response import BaseHTTPResponse, HTTPResponse
+
+from app.protocol.replies import encode
+
+API = "/api/"
+
+SECURITY = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+"""On every response, whatever it is."""
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{status} {title}</title><h1>{title}</h1><p>{words}<p><a href="/">To the chat</a>
+"""
+
+WORDS = {
+    400: "The request could not be understood.",
+    403: "This is not allowed.",
+    404: "There is nothing at this address.",
+    405: "This cannot be done here.",
+    408: "The request took too long to come.",
+    413: "The request is too large.",
+    500: "The server failed; its log says why.",
+    503: "The server cannot do this now; try again.",
+}
+
+
+def json(body: object, status: int = 200) -> HTTPResponse:
+    """An object for programs; never kept by caches."""
+    return HTTPResponse(
+        encode(body), status=status, headers={"cache-control": "no-store"}, content_type="application/json"
+    )
+
+
+def text(body: str, status: int, headers: dict[str, str] | None = None) -> HTTPResponse:
+    """A line of text."""
+    return HTTPResponse(body, status=status, headers=headers, content_type="text/plain; charset=utf-8")
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: object) -> HTTPResponse:
+    """An error for programs, as RFC 9457 has it. `more` are further members of the object."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    kept = {"cache-control": "no-store", **(headers or {})}
+    return HTTPResponse(encode(body), status=status, headers=kept, content_type="application/problem+json")
+
+
+def refusal(request: Request, status: int, words: str, headers: dict[str, str] | None = None) -> HTTPResponse:
+    """An error in the shape that its place asks for."""
+    if request.path.startswith(API):
+        return problem(status, words, headers)
+    if request.method == "GET" and "text/html" in request.headers.getone("accept", ""):
+        page = PAGE.format(status=status, title=HTTPStatus(status).phrase, words=words)
+        return HTTPResponse(page, status=status, headers=headers, content_type="text/html; charset=utf-8")
+    return text(f"{words}\n", status, headers)
+
+
+class AnyRequest(Request):
+    """A request; one whose target is no address can be answered too."""
+
+    __slots__ = ()
+
+    def __init__(self, url_bytes: bytes, **given: Any) -> None:
+        try:
+            super().__init__(url_bytes, **given)
+        except BadURL:
+            # To answer that, Sanic makes a second one, of the method NONE and with the same target.
+            if given["method"] != "NONE":
+                raise
+            super().__init__(b"*", **given)
+
+
+class Errors(ErrorHandler):
+    """Sanic's errors in our words: nothing of the request, the code or Sanic comes back with them."""
+
+    def default(self, request: Request, exception: Exception) -> HTTPResponse:
+        """The response to whatever went wrong; what is not Sanic's is a fault of the server, and logged."""
+        status = exception.status_code if isinstance(exception, SanicException) else 500
+        if status == 500:
+            self.log(request, exception)
+        found = exception.headers if isinstance(exception, SanicException) else {}
+        kept = {name.lower(): value for name, value in found.items() if name.lower() in ("allow", "retry-after")}
+        return refusal(request, status, WORDS.get(status, HTTPStatus(status).phrase + "."), kept)
+
+
+def cover(app: Sanic[Any, Any]) -> None:
+    """Put the headers on every response of an application, and its errors into our words."""
+    app.request_class = AnyRequest
+    app.error_handler = Errors()
+
+    def headers(_request: Any, response: BaseHTTPResponse) -> None:
+        for name, value in SECURITY.items():
+            response.headers.setdefault(name, value)
+
+    app.register_middleware(headers, "response")
