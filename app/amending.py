@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from time import perf_counter
 
+from app.author import Asked, MemberAuthor
 from app.backplane.broker import Amendment, Broker
-from app.errors import BadRequest, Forbidden, ParleyError, TooLarge
+from app.errors import BadRequest, Forbidden, TooLarge
 from app.member import Member
 from app.mentions import mentioned
 from app.metrics import Counters
@@ -39,9 +39,9 @@ class Amending:
     def amend(self, member: Member, request: requests.Amend, room: Room) -> None:
         """Have an amendment of a joined room stored; its ack follows. Raises ClientFault or Unavailable."""
         body, amendment = self._amendment(member, request, room)
-        change = Change(member, request, room.name, b"," + replies.encode(body)[1:], self._counters)
-        self._broker.amend(room.name, change, amendment)
-        change.under_way()
+        author = MemberAuthor(member, room, self._counters)
+        self._broker.amend(room.name, Asked(author, request, b"," + replies.encode(body)[1:]), amendment)
+        author.waits()
 
     def _amendment(self, member: Member, request: requests.Amend, room: Room) -> tuple[object, Amendment]:
         """The event to be stored, and what it does."""
@@ -78,66 +78,3 @@ def check_text(text: str, most_chars: int) -> None:
         raise BadRequest("a text has at least one character")
     if len(text) > most_chars:
         raise TooLarge(f"a text has at most {most_chars} characters", limit="text_chars")
-
-
-class Change:
-    """A change on its way to the log, and the member that waits for its ack."""
-
-    __slots__ = ("_begun", "_counters", "_id", "_member", "_room", "body", "cid", "sender")
-
-    def __init__(
-        self, member: Member, request: requests.Send | requests.Amend, room: str, body: bytes, counters: Counters
-    ) -> None:
-        self.sender = member.sender
-        self.cid = request.cid
-        self.body = body
-        self._member = member
-        self._id = request.id
-        self._room = room
-        self._counters = counters
-        self._begun = perf_counter()
-
-    def under_way(self) -> None:
-        """The broker has taken it."""
-        self._member.unacked += 1
-        self._counters.sends += 1
-        self._counters.unconfirmed += 1
-
-    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
-        """See app.backplane.broker.Change."""
-        self._member.unacked -= 1
-        self._counters.unconfirmed -= 1
-        self._counters.acks += 1
-        self._counters.send_to_ack_seconds.observe(perf_counter() - self._begun)
-        self._counters.duplicates += dup
-        self._member.reply(replies.encode(replies.Ack(self._id, self._room, self.cid, seq, mid, ts, dup)))
-
-    def failed(self, error: ParleyError) -> None:
-        """See app.backplane.broker.Change."""
-        self._member.unacked -= 1
-        self._counters.unconfirmed -= 1
-        self._counters.refusals += 1
-        self._member.reply(replies.refusal(self._id, error))
-
-
-class Message(Change):
-    """A message that somebody is to be told of when it is stored: `tell` gets its seq and whether it was before."""
-
-    __slots__ = ("_tell",)
-
-    def __init__(
-        self,
-        member: Member,
-        request: requests.Send,
-        room: str,
-        body: bytes,
-        counters: Counters,
-        tell: Callable[[int, bool], None],
-    ) -> None:
-        super().__init__(member, request, room, body, counters)
-        self._tell = tell
-
-    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
-        """See app.backplane.broker.Change."""
-        super().stored(seq, mid, ts, dup)
-        self._tell(seq, dup)

@@ -146,6 +146,9 @@ class Commands:
         member.errors = 0
         request_id = request.id or None  # typing has none
         try:
+            if type(request) is requests.Send and member.state is State.HERE:
+                self._send(member, request, self._room(member, request.room))
+                return
             work = self._dispatch(member, request)
         except ParleyError as error:
             self._refuse(member, request_id, error)
@@ -161,8 +164,6 @@ class Commands:
     def _dispatch(self, member: Member, request: requests.Request) -> Work | None:
         """Answer now, or return what has to wait."""
         match request:
-            case requests.Send() if member.state is State.HERE:
-                self._send(member, request, self._room(member, request.room))
             case requests.Hello():
                 return self._greeting.hello(member, request)
             case _ if member.state is not State.HERE:

@@ -172,6 +172,14 @@ class Connection(asyncio.Protocol):
                 return
             data = bytes(pending)
             self._pending = None
+        elif data[0] == 0x81 and len(data) > 7 and self._library is None and self._state == _OPEN and not self._holds:
+            # By far the most reads: one text frame, whole. Everything else goes the long way.
+            size, start = data[1] - 128, 6
+            if size == 126:
+                size, start = data[2] << 8 | data[3], 8
+            if len(data) == start + size and 0 < size != 127 and size <= self._all.message_bytes:
+                self._message(0x81, apply_mask(data[start:], data[start - 4 : start]))
+                return
         self._parse(data)
 
     def eof_received(self) -> bool:

@@ -45,19 +45,16 @@ def head(payload: bytes) -> Head:
 
 def expand(entry: bytes) -> list[bytes]:
     """The events of an entry of the log, oldest first. Raises ValueError for anything the script did not write."""
-    return _expand(entry)[3]
-
-
-def _expand(entry: bytes) -> tuple[int, bytes, bytes, list[bytes]]:
-    """First seq, token of the mids, time, and the events."""
     header, *bodies = entry.split(b"\n")
-    start, count, ts, token = header.split(b" ")
-    first = int(start)
-    if len(bodies) != int(count) or not bodies:
+    first, count, ts, token = header.split(b" ")
+    return _headed(bodies, int(first), int(count), ts, token)
+
+
+def _headed(bodies: list[bytes], first: int, count: int, ts: bytes, token: bytes) -> list[bytes]:
+    if len(bodies) != count or not bodies:
         raise ValueError("not an entry of a log")
-    numbered = enumerate(bodies, first)
-    events = [b'{"seq":%d,"mid":"%b.%d","ts":%b%b' % (seq, token, seq, ts, body) for seq, body in numbered]
-    return first, token, ts, events
+    mid, ts = b',"mid":"%b.' % token, b'","ts":%b' % ts
+    return [b'{"seq":%d%b%d%b%b' % (seq, mid, seq, ts, body) for seq, body in enumerate(bodies, first)]
 
 
 def is_message(payload: bytes) -> bool:
@@ -107,15 +104,16 @@ class Batch:
     @classmethod
     def parse(cls, publication: bytes) -> Batch:
         """Read a publication as scripts/publish.lua makes it. Raises ValueError if it is anything else."""
-        header, _, entry = publication.partition(b"\n")
-        epoch, previous, *changed = header.decode().split(" ")
-        folds = []
-        if changed:
-            entry, *lines = entry.rsplit(b"\n", int(changed[0]))
-            folds = [Fold(int(seq), body) for seq, _, body in (line.partition(b" ") for line in lines)]
-        first, token, ts, payloads = _expand(entry)
-        last_mid = f"{token.decode()}.{first + len(payloads) - 1}"
-        batch = cls(epoch, first, previous, last_mid, payloads, int(ts))
+        header, *lines = publication.split(b"\n")
+        epoch, previous, changed, start, size, ts, token = header.split(b" ")
+        first, count = int(start), int(size)
+        folds = [Fold(int(seq), body) for seq, _, body in (line.partition(b" ") for line in lines[count:])]
+        if len(folds) != int(changed):
+            raise ValueError("not a publication of events")
+        del lines[count:]
+        payloads = _headed(lines, first, count, ts, token)
+        last_mid = f"{token.decode()}.{first + count - 1}"
+        batch = cls(epoch.decode(), first, previous.decode(), last_mid, payloads, int(ts))
         batch.folds = folds
         return batch
 

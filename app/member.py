@@ -63,7 +63,7 @@ class Member:
 
     `handle` stands for its user (see app.protocol.names); `marked` says whether the user may have read marks.
     `grants` are what its token says it may do.
-    `author` is the room it sent to last, with the part that all its messages there share.
+    `author` is this member as the author of messages in the room it sent to last; see app.author.
     """
 
     # Browsers cannot see websocket pings, so the page gets a text frame as well.
@@ -105,7 +105,7 @@ class Member:
         self.unacked = 0
         self.errors = 0
         self.busy = False
-        self.author: tuple[Room, bytes] | None = None
+        self.author: object = None
         self.waiting: deque[bytes] | None = None
 
     @property

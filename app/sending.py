@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.amending import Change, Message, check_text
+from app.amending import check_text
+from app.author import Asked, MemberAuthor
 from app.backplane.broker import Broker
 from app.direct import Direct
 from app.errors import Forbidden, RateLimited
@@ -13,7 +14,6 @@ from app.mentions import mentioned
 from app.metrics import Counters
 from app.presence import Presence
 from app.protocol import bodies, requests
-from app.protocol.names import DIRECT
 from app.rights import Action, Rights
 from app.room import Room
 
@@ -45,27 +45,25 @@ class Sending:
     def send(self, member: Member, request: requests.Send, room: Room) -> None:
         """Have a message for a joined room stored; its ack follows. Raises ClientFault or Unavailable."""
         text = request.text
-        check_text(text, self._text_chars)
-        self.check_unacked(member)
+        if not 0 < len(text) <= self._text_chars:
+            check_text(text, self._text_chars)
+        if member.unacked >= self._unacked:
+            self.check_unacked(member)
         author = member.author
-        if author is None or author[0] is not room:
+        if not isinstance(author, MemberAuthor) or author.room is not room:
             if not self._rights.may(member, Action.WRITE, room.name):
                 raise Forbidden("you may not write in this room")
-            member.author = author = (room, bodies.message_start(room.name, member.user, member.name))
-        body = bodies.message_body(author[1], request.cid, text)
+            member.author = author = MemberAuthor(member, room, self._counters)
+        body = bodies.message_body(author.start, request.cid, text)
         if self._typing:
             self._presence.typists.stop(room, member)
-        if "@" in text or room.name.startswith(DIRECT):
-            change = self._meant(member, request, room, body)
-        else:
-            change = Change(member, request, room.name, body, self._counters)
+        change = self._meant(author, request, body) if "@" in text or author.direct else Asked(author, request, body)
         self._broker.publish(room.name, change)
-        member.unacked += 1
-        self._counters.sends += 1
-        self._counters.unconfirmed += 1
+        author.waits()
 
-    def _meant(self, member: Member, request: requests.Send, room: Room, body: bytes) -> Change:
+    def _meant(self, author: MemberAuthor, request: requests.Send, body: bytes) -> Asked:
         """A message that names people, or goes to one: they are told, wherever they are."""
+        member, room = author.member, author.room
         users = mentioned(request.text, self.people_of(room))
 
         def tell(seq: int, dup: bool) -> None:
@@ -73,7 +71,7 @@ class Sending:
             if not dup:
                 self._direct.mentioned(users, member, room.name, seq)
 
-        return Message(member, request, room.name, bodies.mentioning(body, users), self._counters, tell)
+        return Asked(author, request, bodies.mentioning(body, users), tell)
 
     def people_of(self, room: Room) -> Iterable[tuple[str, str]]:
         """User and name of the people of a room who can be meant by name: all, or where they are many those here."""

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from app.backplane import keys
+from app.backplane.broker import Change
 from app.backplane.link import Address
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
@@ -27,14 +28,15 @@ EVENTS = 32_000
 MOST_UNCONFIRMED = 4000
 
 
-class Sent:
-    """A change whose answer is only counted."""
+class Sent(Change):
+    """A change, its own author, whose answer is only counted."""
 
     left = 0
     done: asyncio.Event
     room_again: asyncio.Event
 
     def __init__(self, room: int, number: int) -> None:
+        self.author = self
         self.sender = f"g{room:012}/session{room:04}"
         self.cid = f"s{room}-{number}"
         self.body = b',"type":"message","room":"room%d","cid":"%b","user":"g%012d","name":"Ada","text":"%b"}' % (
@@ -44,14 +46,18 @@ class Sent:
             TEXT,
         )
 
-    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
+    def stored(self, changes: list[Sent], first: int, token: str, ts: int) -> None:
         """Count it."""
-        Sent.left -= 1
+        Sent.left -= len(changes)
         Sent.room_again.set()
         if Sent.left == 0:
             Sent.done.set()
 
-    def failed(self, error: ParleyError) -> None:
+    def found(self, change: Sent, seq: int, mid: str, ts: int) -> None:
+        """The measurement is void."""
+        raise SystemExit(f"stored before: {change.cid}")
+
+    def failed(self, changes: list[Sent], error: ParleyError) -> None:
         """The measurement is void."""
         raise SystemExit(f"not stored: {error}")
 

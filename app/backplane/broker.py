@@ -3,42 +3,58 @@
 Guarantees of every broker; tests/contract runs the same suite against each engine:
 
 1. Changes of one room get consecutive seqs, from 1, without holes, in the order in which they were stored.
-2. `stored` is called only for an event that is in the log and was published.
+2. `stored` is told only of an event that is in the log and was published.
 3. A cid of a sender that is among the sender's last 64 changes in the room and not older than 10 minutes is not
    stored again: it is confirmed with the seq it got the first time, as a duplicate.
 4. Changes of one sender for one room are stored in the order handed in.
-5. Every change handed in is answered exactly once, by `stored` or `failed`, within the broker's deadline.
-   `failed` with NotConfirmed says nothing about whether the event is stored.
+5. Every change handed in is answered exactly once, by its author's `stored`, `found` or `failed`, within the
+   broker's deadline. `failed` with NotConfirmed says nothing about whether the event is stored.
 6. An amendment is an event of its own, and folded into the message it amends: a read after it gives the message as
    it is now, a text that was replaced or deleted is nowhere any more, and seqs, mids and ts are as before.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from app.errors import ParleyError
 from app.events import Position
 
 
-class Change(Protocol):
-    """One change to be stored, and who wants to know how that went.
+class Author(Protocol):
+    """Who has changes stored, and is told how that went, of all that shared a call together.
 
     Attributes:
-        sender: names the sender for dedupe: the user and its client session.
-        cid: the sender's id for the change.
-        body: the event as JSON without its head: begins with a comma, ends with the closing brace.
+        sender: names the author for dedupe: the user and its client session.
     """
 
     sender: str
-    cid: str
-    body: bytes
 
-    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
-        """The event is in the log as `seq`. `mid` is empty and `ts` 0 for a duplicate that is no longer kept."""
+    def stored(self, changes: list[Any], first: int, token: str, ts: int) -> None:
+        """The events are in the log, with consecutive seqs from `first`; the mid of each is `token`, a dot, its seq."""
 
-    def failed(self, error: ParleyError) -> None:
+    def found(self, change: Any, seq: int, mid: str, ts: int) -> None:
+        """The event was there already, as `seq`. `mid` is empty and `ts` 0 if it is no longer kept."""
+
+    def failed(self, changes: list[Any], error: ParleyError) -> None:
         """Not confirmed."""
+
+
+class Change:
+    """One change to be stored.
+
+    Attributes:
+        author: who wants to know how that went.
+        cid: the author's id for the change.
+        body: the event as JSON without its head: begins with a comma, ends with the closing brace.
+    """
+
+    __slots__ = ("author", "body", "cid")
+
+    def __init__(self, author: Author, cid: str, body: bytes) -> None:
+        self.author = author
+        self.cid = cid
+        self.body = body
 
 
 class Amendment(NamedTuple):

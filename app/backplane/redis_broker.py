@@ -12,8 +12,9 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from hashlib import blake2b
-from itertools import count
+from itertools import count, groupby
 from math import ceil
+from operator import attrgetter
 
 import hiredis
 
@@ -227,6 +228,9 @@ def _arguments(amendment: Amendment) -> tuple[str | bytes | int, ...]:
     return kind, of, encode(user), b"1" if foreign else b"", value, more
 
 
+_author = attrgetter("author")
+
+
 class _Call:
     """One script call on its way, and the changes it carries, by sender."""
 
@@ -239,7 +243,7 @@ class _Call:
         self._room = room
         self._groups: dict[str, list[Change]] = {}
         for change in changes:
-            self._groups.setdefault(change.sender, []).append(change)
+            self._groups.setdefault(change.author.sender, []).append(change)
         self._amendment = broker.taken(changes[0])
 
     def post(self) -> None:
@@ -273,16 +277,21 @@ class _Call:
         self._broker.touched[self._room] = ts
         for changes, result in zip(self._groups.values(), reply[3:], strict=True):
             self._broker.unconfirmed -= len(changes)
-            seqs = range(result, result + len(changes)) if type(result) is int else result
-            for change, seq in zip(changes, seqs, strict=True):
+            if type(result) is int:
+                for author, run in groupby(changes, _author):
+                    together = list(run)
+                    author.stored(together, result, token, ts)
+                    result += len(together)
+                continue
+            for change, seq in zip(changes, result, strict=True):
                 if type(seq) is int:
-                    change.stored(seq, f"{token}.{seq}", ts, False)
+                    change.author.stored([change], seq, token, ts)
                 else:
                     number, mid, at = seq.decode().split(" ")
-                    change.stored(int(number), mid, int(at), True)
+                    change.author.found(change, int(number), mid, int(at))
 
     def _fail(self, error: ParleyError) -> None:
         for changes in self._groups.values():
             self._broker.unconfirmed -= len(changes)
-            for change in changes:
-                change.failed(error)
+            for author, run in groupby(changes, _author):
+                author.failed(list(run), error)

@@ -129,14 +129,14 @@ class MemoryStore:
         answers = []
         folds: list[tuple[int, bytes]] = []
         for change in changes:
-            cids = room.cids.setdefault(change.sender, {})
+            cids = room.cids.setdefault(change.author.sender, {})
             known = cids.get(change.cid)
             if known is None:
                 if amendment is not None:
                     try:
                         folds = room.fold(amendment, room.seq + 1, ts)
                     except ParleyError as error:
-                        change.failed(error)
+                        change.author.failed([change], error)
                         return
                     room.others += 1
                 room.seq += 1
@@ -153,13 +153,15 @@ class MemoryStore:
                 answers.append((change, known, mid or "", at, True))
         del room.log[:-kept_events]
         if fresh:
-            changed = f" {len(folds)}" if folds else ""
-            header = f"{room.epoch} {last}{changed}\n{first} {len(fresh)} {ts} {token}".encode()
+            header = f"{room.epoch} {last} {len(folds)} {first} {len(fresh)} {ts} {token}".encode()
             publication = b"\n".join([header, *fresh, *(b"%d %b" % fold for fold in folds)])
             for listener in self.listeners:
                 listener(name, publication)
-        for change, *answer in answers:
-            change.stored(*answer)
+        for change, seq, mid, at, known in answers:
+            if known:
+                change.author.found(change, seq, mid, at)
+            else:
+                change.author.stored([change], seq, token, at)
 
 
 class MemoryBroker:
@@ -202,7 +204,7 @@ class MemoryBroker:
                     self.store.store(room, list(run), self.kept_events, amended)
             else:
                 for change in changes:
-                    change.failed(self.loss)
+                    change.author.failed([change], self.loss)
 
     async def latest(self, room: str, limit: int) -> Page:
         """See Broker."""

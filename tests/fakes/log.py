@@ -35,7 +35,7 @@ def position(seq: int, epoch: str = "e", life: str = "m") -> Position:
 def publication(first: int, last: int, epoch: str = "e", life: str = "m") -> bytes:
     """What the publish script publishes."""
     count = last - first + 1
-    return f"{epoch} {mid(first - 1, life)}\n{first} {count} {TS} {life}\n".encode() + b"\n".join([body()] * count)
+    return f"{epoch} {mid(first - 1, life)} 0 {first} {count} {TS} {life}\n".encode() + b"\n".join([body()] * count)
 
 
 def batch(first: int, last: int, epoch: str = "e", life: str = "m") -> Batch:

@@ -8,17 +8,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
-from app.backplane.broker import Amendment, Broker
+from app.backplane.broker import Amendment, Broker, Change
 from app.errors import ParleyError
 from tests.support import DEADLINE_SECONDS
 
 
-class Sent:
-    """A change that keeps its answers. `stored` calls come as tuples, `failed` ones as errors."""
+class Sent(Change):
+    """A change that is its own author and keeps its answers: seq, mid, ts, dup; or errors."""
 
     _numbers = count(1)
 
     def __init__(self, cid: str | None = None, sender: str = "u1/s1", text: str = "") -> None:
+        self.author = self
         self.sender = sender
         self.cid = f"c{next(self._numbers)}" if cid is None else cid
         user = sender.partition("/")[0]
@@ -26,12 +27,20 @@ class Sent:
         self.answers: list[tuple[int, str, int, bool] | ParleyError] = []
         self._answered = asyncio.Event()
 
-    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
-        self.answers.append((seq, mid, ts, dup))
-        self._answered.set()
+    def stored(self, changes: list[Sent], first: int, token: str, ts: int) -> None:
+        assert changes == [self]
+        self._answer((first, f"{token}.{first}", ts, False))
 
-    def failed(self, error: ParleyError) -> None:
-        self.answers.append(error)
+    def found(self, change: Sent, seq: int, mid: str, ts: int) -> None:
+        assert change is self
+        self._answer((seq, mid, ts, True))
+
+    def failed(self, changes: list[Sent], error: ParleyError) -> None:
+        assert changes == [self]
+        self._answer(error)
+
+    def _answer(self, answer: tuple[int, str, int, bool] | ParleyError) -> None:
+        self.answers.append(answer)
         self._answered.set()
 
     async def answered(self) -> Sent:

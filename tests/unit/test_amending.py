@@ -164,9 +164,8 @@ async def test_changes_of_one_connection_take_effect_in_order() -> None:
 
 def amendment(seq: int, *folds: tuple[int, bytes]) -> Batch:
     """The publication of an amendment that changed these bodies."""
-    header, _, entry = publication(seq, seq).partition(b"\n")
-    lines = [b"%d %b" % fold for fold in folds]
-    return Batch.parse(b"\n".join([header + b" %d" % len(folds), entry, *lines]))
+    entry = publication(seq, seq).replace(b" 0 ", b" %d " % len(folds), 1)
+    return Batch.parse(b"\n".join([entry, *(b"%d %b" % fold for fold in folds)]))
 
 
 def reacted(seq: int) -> bytes:

@@ -46,18 +46,22 @@ def test_the_first_publication_follows_nothing() -> None:
         b"",
         b"\n",
         b"e m.1",
-        b"e m.1\n",
-        b"e m.1\n1 1 1000 m",
-        b"e m.1\n1 2 1000 m\n,}",
-        b"e m.1\none 1 1000 m\n,}",
-        b"e m.1\n1 1 1000 m more\n,}",
-        b"e m.1 more\n1 1 1000 m\n,}",
-        b"\xff m.1\n1 1 1000 m\n,}",
+        b"e m.1 0\n",
+        b"e m.1 0 1 1 1000 m",
+        b"e m.1 0 1 2 1000 m\n,}",
+        b"e m.1 0 1 -1 1000 m\n,}",
+        b"e m.1 0 1 0 1000 m",
+        b"e m.1 1 1 1 1000 m\n,}",
+        b"e m.1 0 1 1 1000 m\n,}\n1 ,}",
+        b"e m.1 0 one 1 1000 m\n,}",
+        b"e m.1 0 1 1 1000 m more\n,}",
+        b"e m.1 more 0 1 1 1000 m\n,}",
+        b"\xff m.1 0 1 1 1000 m\n,}",
     ],
 )
 def test_a_publication_of_another_kind_is_a_value_error(wrong: bytes) -> None:
     """What others publish on the channel is told apart, never half understood."""
-    with pytest.raises(ValueError, match=r"entry|unpack|literal|decode"):
+    with pytest.raises(ValueError, match=r"entry|unpack|literal|decode|events"):
         Batch.parse(wrong)
 
 

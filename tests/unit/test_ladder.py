@@ -24,7 +24,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("backplane.personal", "backplane.assess"),
     ("reader", "hub", "relay", "typists", "ledger", "presence", "directory"),
     ("people", "marks", "mentions", "direct", "inbox"),
-    ("signin", "joining", "greeting", "paging", "amending", "sending", "commands", "feed"),
+    ("signin", "joining", "greeting", "paging", "author", "amending", "sending", "commands", "feed"),
     ("endpoint", "responses", "api", "canary", "lifecycle", "embedded", "secret"),
     ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "loadtest/", "doctor/", "cli"),
 )

@@ -109,4 +109,4 @@ else
   end
 end
 call('HINCRBY', KEYS[2], 'others', 1)
-changed, changes = ' ' .. #amended, table.concat(amended)
+changed, changes = #amended, table.concat(amended)

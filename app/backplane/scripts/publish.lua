@@ -11,8 +11,9 @@
 --          per change its seq, or "seq mid ts" if its cid was there already (mid empty and ts 0 if no longer kept).
 --
 -- An entry of the log is "first count ts token", then a line for each body; event n of it has seq first + n and mid
--- token.seq. Published is "epoch, mid of the event before", then the entry. Workers put the heads before the bodies: what
--- is done once per event here is done on the one core that all workers share.
+-- token.seq. Published is "epoch previous changed ", then the entry: previous is the mid of the event before, changed the
+-- number of earlier events that an amendment changed. Workers put the heads before the bodies: what is done once per
+-- event here is done on the one core that all workers share.
 --
 -- A dedupe record is the epoch and then 14 bytes a change, oldest first: the digest and the seq. It grows by
 -- appending, which is also all that goes to the append-only file, and is cut back to the cids kept when twice as many.
@@ -109,7 +110,7 @@ end
 if top == seq then return reply end
 
 -- What an amendment adds to the publication: the number of events it changed, and each of them as it is now.
-local changed, changes = '', ''
+local changed, changes = 0, ''
 --@amend
 
 local entry = format('%d %d %s %s\n', seq + 1, top - seq, ts, token) .. table.concat(lines, '\n')
@@ -147,5 +148,5 @@ for _, growth in ipairs(grown) do
     if call('TTL', key) < window then call('EXPIRE', key, 2 * window) end
   end
 end
-call('PUBLISH', ARGV[1], epoch .. ' ' .. last .. changed .. '\n' .. entry .. changes)
+call('PUBLISH', ARGV[1], epoch .. ' ' .. last .. ' ' .. changed .. ' ' .. entry .. changes)
 return reply
