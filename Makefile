@@ -17,8 +17,8 @@ help: ## show this list
 run: runtime ## install what the server needs, then start it (ARGS: options of parley serve)
 	@exec $(BIN)/parley serve $(ARGS)
 
-test: dev ## run all tests (ARGS: options of pytest); ends with what could not run here and why
-	@$(BIN)/python -m pytest $(ARGS)
+test: dev ## run all tests, several at once (ARGS: options of pytest); ends with what could not run here and why
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: dev ## check style and common mistakes with ruff
 	@$(BIN)/ruff check .

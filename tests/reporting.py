@@ -1,9 +1,9 @@
 """Pytest plugin: leaves out what this machine cannot run, and says so where everyone sees it.
 
 A test that needs Docker carries the marker `docker`, one that needs Chromium the marker `browser`, one that needs
-Prometheus the marker `prometheus`. Where the
-need is not met the tests are deselected, and the run ends with the section "not run here": one line for each
-reason, with the number of tests. Loaded by `-p tests.reporting` in pyproject.toml.
+Prometheus the marker `prometheus`. Where the need is not met the tests are deselected, and the run ends with the
+section "not run here": one line for each reason, with the number of tests. With several processes the first one looks
+what there is, and tells the others, so that all have the same tests. Loaded by `-p tests.reporting` in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
 
 def _missing(item: pytest.Item) -> str | None:
     """What the item needs and this machine lacks, in words; None when it can run."""
-    reasons = [why() for need, why in NEEDS.items() if item.get_closest_marker(need)]
+    told: dict[str, str | None] = getattr(item.config, "workerinput", {}).get("lacks", {})
+    reasons = [told[need] if need in told else why() for need, why in NEEDS.items() if item.get_closest_marker(need)]
     return "; ".join(filter(None, reasons)) or None
 
 
@@ -103,6 +105,21 @@ class Reporting:
             config.hook.pytest_deselected(items=dropped)
         if not config.option.collectonly and any(item.get_closest_marker("docker") for item in kept):
             _without_ryuk_where_it_cannot_be_had()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a process that is about to collect what it lacks."""
+        node.workerinput["lacks"] = {need: why() for need, why in NEEDS.items()}
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Tell the process that reports what this one left out."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["left_out"] = dict(self.left_out)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """All have left out the same; one that crashed has said nothing."""
+        self.left_out |= Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.left_out:

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,6 +25,8 @@ from app.embedded import binary_path
 
 DEADLINE_SECONDS = 20.0
 SECRET = "that of all servers which tests let share a store"
+# Below those that systems choose from, so that it is still free when the one it is for starts, or starts again.
+PORTS = range(20_000, 32_000)
 ROOT = Path(__file__).parent.parent
 
 
@@ -53,11 +56,12 @@ def runs(pid: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that is free now, and that the system gives to nobody who does not name it."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Valkey:

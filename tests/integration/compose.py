@@ -6,15 +6,14 @@ import asyncio
 import json
 import os
 import secrets
-import socket
 import subprocess
 from collections import deque
-from pathlib import Path
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT, free_port
+
 UP_SECONDS = 300  # the first build fetches every package
 COMMAND_SECONDS = 90
 REPLY_SECONDS = 10
@@ -43,8 +42,7 @@ class Stack:
 
     def __init__(self) -> None:
         self.project = f"parley-test-{secrets.token_hex(4)}"
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
 
     def compose(self, *arguments: str, timeout_seconds: float = COMMAND_SECONDS) -> str:

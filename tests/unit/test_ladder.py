@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -66,8 +67,13 @@ def place(name: str) -> str | None:
     return name if name in PLACES else package if package in PLACES else None
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def imports(path: Path) -> list[tuple[int, str]]:
     """Line and full name of each module that a module imports, anywhere in it."""
+    return list(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -119,7 +125,7 @@ def test_a_package_with_one_place_looks_only_down_and_goes_in_no_circle(package:
 
 def test_the_package_itself_imports_nothing() -> None:
     """`import app` gives the version and costs nothing."""
-    assert list(imports(MODULES[""])) == []
+    assert imports(MODULES[""]) == []
 
 
 def test_the_client_knows_the_protocol_and_nothing_of_the_server() -> None:
