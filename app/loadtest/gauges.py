@@ -59,17 +59,20 @@ class Gauges:
 
     def _into(self, measure: Measure, name: str, report: dict[str, Any]) -> None:
         measure.reconnects += report["reconnects"]
+        counts = self.clock() >= measure.counted
         if name == "pages":
             measure.shown += report["delivered"]
-            measure.page.add(report["delivery"])
-            measure.page_lag.add(report["lag"])
             measure.crashed = max(measure.crashed, report["crashed"])
+            if counts:
+                measure.page.add(report["delivery"])
+                measure.page_lag.add(report["lag"])
             return
         for count in ("sent", "acked", "delivered", "resumed", "retried", "refused"):
             setattr(measure, count, getattr(measure, count) + report[count])
-        measure.delivery.add(report["delivery"])
-        measure.ack.add(report["ack"])
-        measure.lag.add(report["lag"])
+        if counts:
+            measure.delivery.add(report["delivery"])
+            measure.ack.add(report["ack"])
+            measure.lag.add(report["lag"])
         cpu = self._cpu[name]
         if len(cpu) == cpu.maxlen and self.phase == "load":
             measure.generator_cpu = max(measure.generator_cpu, sum(cpu) / len(cpu))
@@ -99,6 +102,7 @@ class Gauges:
             generator_cpu=round(sum(cpu[-1] for cpu in self._cpu.values() if cpu), 3),
             pages_cpu=cores.get("pages", 0.0),
             machine_cpu=cores["machine"],
+            others_cpu=cores["others"] if "server" in cores else 0.0,
             lag_p99=_latencies(self._lag).ms(99),
         )
         self.seconds.append(second)
@@ -107,6 +111,7 @@ class Gauges:
         self._delivery, self._page, self._lag = defaultdict(int), defaultdict(int), defaultdict(int)
         if self.measure is not None and self.phase == "load":
             self.measure.slices.append(second.p99)
+            self.measure.others_cpu.append(second.others_cpu)
         return second
 
     def recent(self) -> Latencies:

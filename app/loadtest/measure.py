@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hdrh.histogram import HdrHistogram
+
+from app.traffic.account import Account
 
 HIGHEST_US = 3_600_000_000
 DIGITS = 3
@@ -74,78 +76,8 @@ class Second:
     generator_cpu: float = 0.0
     pages_cpu: float = 0.0
     machine_cpu: float = 0.0
+    others_cpu: float = 0.0
     lag_p99: float = 0.0
-
-
-@dataclass(slots=True)
-class Account:
-    """The exact end of a load: deliveries that had to be, that were, and everything that must not be.
-
-    Attributes:
-        expected, given, lost, twice, late: deliveries to sockets and pages.
-        conflicts: times that two readers, or a reader and an ack, disagree about which event a seq is.
-        stored_twice: messages that are two events.
-        own_order: messages that stand after a younger one of their sender.
-        strange: events that nobody sent.
-        resets: rooms whose log began again.
-        wrong_rows: rows that pages show at the end and should not, or not there.
-        unanswered: messages that were due and have no acknowledgement.
-        refused: messages that the server refused for good.
-        gone: members sent away for good.
-        lost_in_pages: those of the lost that a page did not show.
-    """
-
-    expected: int = 0
-    given: int = 0
-    lost: int = 0
-    twice: int = 0
-    late: int = 0
-    conflicts: int = 0
-    stored_twice: int = 0
-    own_order: int = 0
-    strange: int = 0
-    resets: int = 0
-    wrong_rows: int = 0
-    unanswered: int = 0
-    refused: int = 0
-    gone: int = 0
-    lost_in_pages: int = 0
-
-    def add(self, report: dict[str, Any]) -> None:
-        """What one process says."""
-        for one in fields(self):
-            setattr(self, one.name, getattr(self, one.name) + report.get(one.name, 0))
-
-    def since(self, before: Account) -> Account:
-        """What came to it since an earlier account; `unanswered` and `gone` are as they are now."""
-        return Account(
-            **{
-                one.name: getattr(self, one.name)
-                - (0 if one.name in ("unanswered", "gone") else getattr(before, one.name))
-                for one in fields(self)
-            }
-        )
-
-    @property
-    def disorder(self) -> int:
-        """Whatever is out of order."""
-        return self.late + self.conflicts + self.own_order + self.wrong_rows
-
-    @property
-    def violations(self) -> dict[str, int]:
-        """What must not be, by name."""
-        pages = f" ({self.lost_in_pages} in pages)" if self.lost_in_pages else ""
-        found = {
-            f"lost{pages}": self.lost,
-            "twice": self.twice + self.stored_twice,
-            "out of order": self.disorder,
-            "sent by nobody": self.strange,
-            "rooms that began again": self.resets,
-            "unanswered": self.unanswered,
-            "refused": self.refused,
-            "sent away": self.gone,
-        }
-        return {name: count for name, count in found.items() if count}
 
 
 @dataclass(slots=True)
@@ -154,15 +86,18 @@ class Measure:
 
     Attributes:
         rate, seconds: what was asked for; `begun`: seconds since the run began.
+        counted: from so many seconds since the run began on, latencies count.
         delivery, ack: of sockets; page: from intended time to the row in the document.
         lag: how late the generator itself sent; page_lag: how late timers were in the pages.
         generator_cpu: highest share of a core that one generator used over some seconds.
+        others_cpu: cores that strangers used, second by second.
         capacity: deliveries per second that a generator would be busy with all the time, by what it used.
     """
 
     rate: float
     seconds: float
     begun: float = 0.0
+    counted: float = 0.0
     delivery: Latencies = field(default_factory=Latencies)
     ack: Latencies = field(default_factory=Latencies)
     page: Latencies = field(default_factory=Latencies)
@@ -177,11 +112,17 @@ class Measure:
     retried: int = 0
     refused: int = 0
     generator_cpu: float = 0.0
+    others_cpu: list[float] = field(default_factory=list)
     capacity: float = 0.0
     slices: list[float] = field(default_factory=list)
     account: Account = field(default_factory=Account)
     crashed: int = 0
     whole: bool = True
+
+    @property
+    def others(self) -> float:
+        """Cores that strangers used, on average."""
+        return sum(self.others_cpu) / len(self.others_cpu) if self.others_cpu else 0.0
 
     def asdict(self) -> dict[str, Any]:
         """For the result file."""
@@ -193,6 +134,7 @@ class Measure:
             "send_lag_ms": self.lag.summary(),
             "page_lag_ms": self.page_lag.summary(),
             "generator_cpu": round(self.generator_cpu, 3),
+            "others_cpu": round(self.others, 3),
             "capacity": round(self.capacity),
             "slices_p99_ms": self.slices,
             "account": asdict(self.account),

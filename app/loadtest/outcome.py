@@ -13,19 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from app import __version__
-from app.loadtest import compare, report
+from app.loadtest import compare, highest, report
 from app.loadtest.measure import Measure
 from app.loadtest.panel import Plain, Screen, display
 from app.loadtest.plan import Plan
 from app.loadtest.run import Session
-from app.loadtest.verdict import INVALID, USAGE, Verdict, broken, doubts, judge, missed, own_limit
+from app.loadtest.verdict import INVALID, USAGE, Verdict, judge
 from app.traffic import machine
 from app.traffic.children import ChildError
-from app.traffic.search import Search
 from app.traffic.stacks import Stack, StackError
 
-STEP_PART, STEP_LEAST_SECONDS, STEP_MOST_SECONDS = 6, 3.0, 10.0
-VALIDATION_STEPS = 2
 REST_SECONDS = 1.0
 
 
@@ -75,7 +72,7 @@ async def _guarded(session: Session, shown: Plain | Screen) -> tuple[Verdict, li
     async with session:
         if not await session.enter():
             return judge([], session.plan.slo, interrupted=True), [], []
-        return await (_search(session, shown) if session.plan.find_max else _loads(session))
+        return await (highest.find(session, shown) if session.plan.find_max else _loads(session))
 
 
 async def _loads(session: Session) -> tuple[Verdict, list[Measure], list[dict[str, Any]]]:
@@ -86,75 +83,6 @@ async def _loads(session: Session) -> tuple[Verdict, list[Measure], list[dict[st
             break
         await asyncio.sleep(REST_SECONDS if plan.repeat > 1 else 0)
     return judge(measures, plan.slo, interrupted=session.interrupted.is_set()), measures, []
-
-
-async def _search(session: Session, shown: Plain | Screen) -> tuple[Verdict, list[Measure], list[dict[str, Any]]]:
-    """The highest rate; the measures returned are those that validated it."""
-    plan = session.plan
-    search = Search(plan.rate)
-    step_seconds = min(STEP_MOST_SECONDS, max(STEP_LEAST_SECONDS, plan.duration / STEP_PART))
-    steps: list[dict[str, Any]] = []
-    held: list[Measure] = []
-    violations: list[str] = []
-    limited: dict[float, list[str]] = {}
-    while not search.done and not session.interrupted.is_set():
-        rate, validating = search.rate, search.validating
-        seconds = step_seconds * (VALIDATION_STEPS if validating else 1)
-        measure = await session.load(rate, seconds, forget=True)
-        wrong, late, doubtful = broken(measure), missed(measure, plan.slo), doubts(measure)
-        passed = measure.whole and not wrong and not late and not doubtful
-        violations += wrong
-        if not passed:
-            limited.setdefault(rate, []).append("; ".join(doubtful) if own_limit(measure, plan.slo) else "")
-        held = [one for one in held if one.rate == rate] + [measure] if validating else []
-        search.tell(passed)
-        reason = "; ".join([*wrong, *late, *doubtful]) or ("passed" if passed else "interrupted")
-        steps.append(_step(measure, validating, passed, reason))
-        shown.say(
-            f"{rate:9,.0f} messages/s  {measure.account.given / seconds:11,.0f} deliveries/s  "
-            f"p99 {measure.delivery.ms(99):7.1f} ms  {'validation: ' if validating else ''}{reason}"
-        )
-        await asyncio.sleep(REST_SECONDS)
-    too_much = limited.get(search.high, [])
-    limiting = too_much[-1] if too_much and all(too_much) else ""
-    return _searched(session, search, steps, held, violations, limiting), held, steps
-
-
-def _step(measure: Measure, validating: bool, passed: bool, reason: str) -> dict[str, Any]:
-    summary = measure.delivery.summary()
-    return {"rate": measure.rate, "seconds": measure.seconds, "validating": validating, "passed": passed} | {
-        "reason": reason,
-        "deliveries": measure.account.given,
-        "generator_cpu": round(measure.generator_cpu, 3),
-        **{name: summary[name] for name in ("p50", "p95", "p99", "max")},
-    }
-
-
-def _searched(
-    session: Session,
-    search: Search,
-    steps: list[dict[str, Any]],
-    held: list[Measure],
-    violations: list[str],
-    limiting: str,
-) -> Verdict:
-    verdict = Verdict(broken=violations, interrupted=session.interrupted.is_set(), found=search.found)
-    goal = ",".join(map(str, session.plan.slo))
-    if search.found is None:
-        verdict.missed.append(
-            f"no rate keeps {goal}" if not search.low else f"not validated; {search.low:,.0f} passed once"
-        )
-        verdict.summary = f"{len(steps)} steps"
-        return verdict
-    if limiting:
-        verdict.doubts.append(f"above it the load test was the limit, not the server: {limiting}")
-    deliveries = search.found * session.plan.members / session.plan.rooms
-    worst = max((measure.delivery.ms(99) for measure in held), default=0.0)
-    verdict.summary = (
-        f"{search.found:,.0f} messages/s, {deliveries:,.0f} deliveries/s keep {goal}; "
-        f"p99 {worst:.1f} ms when held for {sum(measure.seconds for measure in held):.0f} s"
-    )
-    return verdict
 
 
 def _result(

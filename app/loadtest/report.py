@@ -210,7 +210,7 @@ def _steps(result: Result) -> str:
     rows = [
         [f"{step['rate']:,.0f}", f"{step['deliveries'] / step['seconds']:,.0f}"]
         + [f"{step[name]:,.1f}" for name in ("p50", "p99", "max")]
-        + [f"{step['generator_cpu']:.0%}", ("validation: " if step["validating"] else "") + step["reason"]]
+        + [f"{step['generator_cpu']:.0%}", ("" if step["fine"] else "roughly: ") + step["reason"]]
         for step in result["steps"]
     ]
     return f"<h2>The search</h2>{_numbers(titles, rows)}"

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 from app.loadtest.browsers import PagesConfig
 from app.loadtest.gauges import Gauges
 from app.loadtest.generator import Config
-from app.loadtest.measure import Account, Measure
+from app.loadtest.measure import Measure
 from app.loadtest.plan import Plan
 from app.tasks import Tasks
 from app.traffic import machine
+from app.traffic.account import Account
 from app.traffic.children import Child, ChildError
 from app.traffic.faults import FaultMark
 from app.traffic.stacks import NotTaken, Served, Stack, Unsupported, page_of, replaced, until
@@ -98,6 +99,7 @@ class Session:
             self.generators.append(child)
             with machine.pinned(generators):
                 await child.start("app.loadtest.generator", self._config(offset))
+            self.gauges.meter.watch(name, child.pid)
         self._tasks.start(self._seconds(), "seconds")
 
     def _split_cores(self) -> tuple[list[int], list[int]]:
@@ -161,13 +163,17 @@ class Session:
 
     # Loads
 
-    async def load(self, rate: float, seconds: float, *, forget: bool = False, kill_at: float | None = None) -> Measure:
+    async def load(
+        self, rate: float, seconds: float, *, settle: float = 0.0, forget: bool = False, kill_at: float | None = None
+    ) -> Measure:
         """Send at a rate for so many seconds, wait for what is under way, and account for it.
 
-        With `forget` what was compared is let go of: for long searches.
+        Latencies count once the load has lasted for `settle` seconds. With `forget` what was compared is let go of: for
+        long searches.
         """
         gauges, before = self.gauges, self.account
-        measure = Measure(rate, seconds, begun=gauges.clock())
+        begun = gauges.clock()
+        measure = Measure(rate, seconds, begun, begun + LEAD_SECONDS + settle if settle else 0.0)
         gauges.measure, gauges.phase = measure, "load"
         begin = time.monotonic() + LEAD_SECONDS
         for child in self.generators:

@@ -6,59 +6,62 @@ reader: which of the room's events it has, which it was given twice or late. Not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 MISSING_MAX = 100_000
 
+P = TypeVar("P", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
+
 
 @dataclass(slots=True)
-class Ledger:
-    """A room: its events by seq, each known by its key (see mark.Mark.key).
+class Ledger(Generic[P, K]):
+    """A room: its events by place (their seq, or epoch and seq), each known by a key that is its own everywhere.
 
     Attributes:
-        top: the highest seq that anybody was told of.
-        conflicts: times that a seq was another event than it was before, for whomever.
-        twice: keys that are stored at more than one seq.
+        conflicts: times that a place was another event than it was before, for whomever.
+        twice: keys that are stored at more than one place.
     """
 
-    events: dict[int, int] = field(default_factory=dict)
-    top: int = 0
+    events: dict[P, K] = field(default_factory=dict)
     conflicts: int = 0
     twice: int = 0
-    _places: dict[int, int] = field(default_factory=dict)
+    _places: dict[K, P] = field(default_factory=dict)
 
-    def tell(self, seq: int, key: int) -> None:
-        """Somebody was told that this event has this seq."""
-        known = self.events.setdefault(seq, key)
+    def tell(self, place: P, key: K) -> tuple[P, K] | None:
+        """Somebody was told that this event is there; returns the older entry that this contradicts, if one does."""
+        known = self.events.setdefault(place, key)
         if known != key:
             self.conflicts += 1
-            return
-        if self._places.setdefault(key, seq) != seq:
-            self._places[key] = seq
-            self.twice += 1
-        self.top = max(self.top, seq)
-
-    def out_of_order(self, excused: set[int]) -> int:
-        """How many events stand after a younger one of their sender; the order of those `excused` is not promised."""
-        newest: dict[int, int] = {}
-        wrong = 0
-        for _, key in sorted(self.events.items()):
-            sender = key >> 32
-            if key in excused:
-                continue
-            wrong += key < newest.get(sender, -1)
-            newest[sender] = max(key, newest.get(sender, -1))
-        return wrong
+            return place, known
+        before = self._places.setdefault(key, place)
+        if before == place:
+            return None
+        self._places[key] = place
+        self.twice += 1
+        return before, key
 
     def forget(self) -> None:
         """Let go of the events told so far, once they are judged; counts and seats stay as they are."""
         self.events.clear()
         self._places.clear()
 
-    def compare(self, shown: Iterable[tuple[int, int]]) -> None:
-        """Somebody else was shown these pairs of seq and key. A seq that the ledger lacks is no contradiction."""
-        self.conflicts += sum(self.events.get(seq, key) != key for seq, key in shown)
+    def compare(self, shown: Iterable[tuple[P, K]]) -> None:
+        """Somebody else was shown these pairs of place and key. A place that the ledger lacks is no contradiction."""
+        self.conflicts += sum(self.events.get(place, key) != key for place, key in shown)
+
+
+def overtaken(sent: Iterable[tuple[Hashable, int]]) -> Iterator[tuple[Hashable, int, int]]:
+    """Of senders and their own numbers, in a room's order: each that stands after a younger one, and that one."""
+    newest: dict[Hashable, int] = {}
+    for sender, number in sent:
+        before = newest.setdefault(sender, number)
+        if number < before:
+            yield sender, number, before
+        else:
+            newest[sender] = number
 
 
 @dataclass(slots=True)
@@ -83,13 +86,6 @@ class Seat:
         """Begin after this seq."""
         self.first = self.next = seq + 1
 
-    def run(self, first: int, last: int) -> bool:
-        """Take consecutive events at once if they are what is due; else nothing changes and False is returned."""
-        if first != self.next:
-            return False
-        self.next = last + 1
-        return True
-
     def see(self, seq: int) -> bool:
         """An event arrived; whether it is one that the seat did not have."""
         if seq == self.next:
@@ -111,6 +107,11 @@ class Seat:
             self.missing.discard(seq)
             return True
         return seq >= self.next and self.see(seq)
+
+    def absent(self, top: int) -> Iterator[int]:
+        """The events up to `top` that the seat was not given, but for those beyond MISSING_MAX."""
+        yield from sorted(self.missing)
+        yield from range(self.next, top + 1)
 
     def lost(self, top: int) -> int:
         """How many events up to `top` the seat was not given."""

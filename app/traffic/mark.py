@@ -13,8 +13,8 @@ from typing import NamedTuple
 SIZE = 28
 SPAN = 2**32
 _MAGIC = "~pl~"
-_TO_HEX = str.maketrans("abcdefghijklmnop", "0123456789abcdef")
-_FROM_HEX = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+_HEX, _LETTERS = b"0123456789abcdef", b"abcdefghijklmnop"
+_TO_HEX, _FROM_HEX = bytes.maketrans(_LETTERS, _HEX), bytes.maketrans(_HEX, _LETTERS)
 _MARK = re.compile(_MAGIC + "([a-p]{24})")
 
 
@@ -33,8 +33,8 @@ class Mark(NamedTuple):
 
 def write(sender: int, number: int, time_us: int) -> str:
     """The mark as text; all three are taken modulo SPAN."""
-    digits = f"{number % SPAN:08x}{sender % SPAN:08x}{time_us % SPAN:08x}"
-    return _MAGIC + digits[::-1].translate(_FROM_HEX)
+    digits = b"%024x" % (number % SPAN << 64 | sender % SPAN << 32 | time_us % SPAN)
+    return _MAGIC + digits[::-1].translate(_FROM_HEX).decode()
 
 
 def read(text: str) -> Mark | None:
@@ -42,7 +42,7 @@ def read(text: str) -> Mark | None:
     found = _MARK.match(text) or _MARK.search(text)
     if found is None:
         return None
-    number = int(found[1][::-1].translate(_TO_HEX), 16)
+    number = int(found[1][::-1].encode().translate(_TO_HEX), 16)
     return Mark(number >> 32 & SPAN - 1, number >> 64, number & SPAN - 1)
 
 

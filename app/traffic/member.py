@@ -206,7 +206,7 @@ class Member:
                 self._scene.note("resumed without recovery")
             self._page(told)
         self.here, self._tries, self._heard = True, 0, True
-        self.room.ledger.top = max(self.room.ledger.top, told.seq)
+        self.room.top = max(self.room.top, told.seq)
         for number in list(self._flying):
             self._again(number)
         self.flush()
@@ -276,7 +276,7 @@ class Member:
         tally.acked += 1
         tally.expected += self.room.members
         tally.ack[bucket(max(0, now_us() - flying[0]))] += 1
-        self.room.ledger.tell(told.seq, mark.Mark(self.number, number, 0).key)
+        self.room.tell(told.seq, mark.Mark(self.number, number, 0).key)
         self.flush()
 
     def _refused(self, told: Told) -> None:

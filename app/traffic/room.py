@@ -1,7 +1,8 @@
 """A room as one generator reads it: its ledger, and a memory of bytes already understood.
 
 A broadcast is byte-identical for every member, so what one member was given is parsed once and known again, by its
-bytes, when the others are given it. That is what lets one Python process read for thousands.
+bytes, when the others are given it: whole reads, and for whom they are mixed with answers, single frames. That is what
+lets one Python process read for thousands.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import msgspec
 
 from app.traffic import mark, wire
-from app.traffic.ledger import Ledger
+from app.traffic.ledger import Ledger, overtaken
 from app.traffic.wire import WireError
 
-CHUNKS_MAX = 64
-EVENTS = frozenset({"message", "edited", "deleted", "reacted", "topic"})
+CHUNKS_MAX, FRAMES_MAX = 64, 256
+EVENTS = frozenset({"message", "edited", "deleted", "reacted", "topic", "superseded"})
 
 
 class Told(msgspec.Struct):
@@ -24,6 +25,7 @@ class Told(msgspec.Struct):
     seq: int = 0
     mid: str = ""
     epoch: str = ""
+    cid: str = ""
     text: str = ""
     code: str = ""
     message: str = ""
@@ -37,11 +39,11 @@ class Told(msgspec.Struct):
 
 
 class Event:
-    """A marked message of the room."""
+    """An event of the room. `key` says which, the same for everybody; `time_us` is its mark's."""
 
     __slots__ = ("key", "mid", "seq", "time_us")
 
-    def __init__(self, seq: int, mid: str, key: int, time_us: int) -> None:
+    def __init__(self, seq: int, mid: str, key: int | str, time_us: int) -> None:
         self.seq, self.mid, self.key, self.time_us = seq, mid, key, time_us
 
 
@@ -72,20 +74,24 @@ class Room:
 
     Attributes:
         members: all that will be in it, those of other processes and pages included.
+        marked: whether all that is sent there carries a mark. Without, events are known by their cids.
         excused: keys that were sent again after an error, so that their order is not promised.
+        top: the highest seq that anybody was told of.
         strange: events that nobody of this run can have sent.
         reset: whether its log began again.
         known: bytes already understood.
     """
 
-    def __init__(self, name: str, members: int) -> None:
+    def __init__(self, name: str, members: int, *, marked: bool = True) -> None:
         self.name = name
         self.members = members
-        self.ledger = Ledger()
-        self.excused: set[int] = set()
-        self.strange = 0
+        self.marked = marked
+        self.ledger: Ledger[int, int | str] = Ledger()
+        self.excused: set[int | str] = set()
+        self.top = self.strange = 0
         self.reset = False
         self.known: dict[bytes, Chunk] = {}
+        self._frames: dict[bytes, Event] = {}
 
     def chunk(self, data: bytes) -> Chunk:
         """Understand what was read. Raises WireError."""
@@ -105,18 +111,39 @@ class Room:
             self.known[data] = chunk
         return chunk
 
+    def tell(self, seq: int, key: int | str) -> None:
+        """Somebody was told that this event has this seq."""
+        self.ledger.tell(seq, key)
+        self.top = max(self.top, seq)
+
+    def out_of_order(self) -> int:
+        """How many marked events stand after a younger one of their sender, but for those whose order is excused."""
+        keys = (key for _, key in sorted(self.ledger.events.items()) if key not in self.excused)
+        return sum(1 for _ in overtaken((key >> 32, key) for key in keys if isinstance(key, int)))
+
     def event(self, told: Told) -> Event:
         """An event of the room, entered into the ledger; without a mark it counts as strange."""
+        if not self.marked:
+            self.tell(told.seq, told.cid)
+            return Event(told.seq, told.mid, told.cid, 0)
         read = mark.read(told.text)
         if read is None:
             self.strange += 1
             return Event(told.seq, told.mid, -told.seq, 0)
-        self.ledger.tell(told.seq, read.key)
+        self.tell(told.seq, read.key)
         return Event(told.seq, told.mid, read.key, read.time_us)
 
     def _item(self, payload: bytes) -> Item:
+        known = self._frames.get(payload)
+        if known is not None:
+            return known
         try:
             told = _decode(payload)
         except msgspec.DecodeError as error:
             raise WireError(f"not understood: {error}") from None
-        return self.event(told) if told.type in EVENTS else told
+        if told.type not in EVENTS:
+            return told
+        if len(self._frames) >= FRAMES_MAX:
+            self._frames.clear()
+        self._frames[payload] = event = self.event(told)
+        return event

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.traffic import machine
 from bench.loadclient import Group, LoadClient, Step
 from bench.peers import Peer
 from bench.search import Search
@@ -14,8 +15,6 @@ from bench.servers import Server, running
 
 Figures = dict[str, Any]
 
-# Above this many cores in use by strangers a figure is marked as disturbed.
-DISTURBED_CORES = 0.15
 P99_LIMIT_MS = 250.0
 
 
@@ -103,7 +102,7 @@ def find_top(
 
 def disturbed(steps: Iterable[Step]) -> bool:
     """Whether others used the machine during any of these."""
-    return any(step.cores.get("others", 0) + step.cores.get("stolen", 0) > DISTURBED_CORES for step in steps)
+    return any(step.cores.get("others", 0) + step.cores.get("stolen", 0) > machine.DISTURBED_CORES for step in steps)
 
 
 def latencies(group: dict[str, Any], key: str = "delivery_ms", prefix: str = "") -> Figures:

@@ -78,7 +78,7 @@ def settled(code: int, output: str) -> None:
 
 def test_a_sound_server_loses_nothing(tmp_path: Path):
     """Its own stack: every delivery is accounted for, the files are written, and nothing is left running."""
-    run = Run(*lasting(4), "--generators", "2", report=tmp_path / "out")
+    run = Run(*lasting(2, rate=200), "--generators", "2", report=tmp_path / "out")
     until(lambda: run.said("load"), "the load begins", 60)
     tree = machine.descendants(run.process.pid)[1:]
     settled(*run.end())
@@ -89,7 +89,7 @@ def test_a_sound_server_loses_nothing(tmp_path: Path):
     until(lambda: not any(map(runs, tree)), "all its processes are gone")
     result = run.result()
     assert result["loads"][0]["delivery_ms"]["count"] == 4000
-    assert result["command"].startswith("parley loadtest --browsers 0 --pages 0 --sockets 40 --rooms 4 --rate 100")
+    assert result["command"].startswith("parley loadtest --browsers 0 --pages 0 --sockets 40 --rooms 4 --rate 200")
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.startswith("<!doctype html>")
     assert result["command"] in html
@@ -98,7 +98,7 @@ def test_a_sound_server_loses_nothing(tmp_path: Path):
 async def test_what_a_relay_loses_repeats_and_swaps_is_reported_exactly(shared_server: Server, tmp_path: Path):
     """1 in 1000 dropped, two swapped, one repeated: the account has the relay's own numbers."""
     async with Faulty(shared_server.ws, drop=1000, repeat=1500, swap=2500) as relay:
-        run = Run(*lasting(5), relay.url, report=tmp_path / "out")
+        run = Run(*lasting(2, rate=250), relay.url, report=tmp_path / "out")
         code, output = await asyncio.to_thread(run.end)
     assert (relay.dropped, relay.repeated, relay.swapped) == (5, 1, 1)
     account = run.account()
@@ -129,7 +129,7 @@ def freeze(pids: list[int], seconds: float) -> None:
 def test_a_frozen_server_shows_in_maximum_and_p99(server: Callable[..., Server], tmp_path: Path):
     """Stopped for 2 s: what was meant to be sent meanwhile counts from then on."""
     stopped = server(workers=2)
-    run = Run(*lasting(8), stopped.url, report=tmp_path / "out")
+    run = Run(*lasting(4), stopped.url, report=tmp_path / "out")
     until(run.sends, "messages are sent", 60)
     freeze(workers(stopped), 2.0)
     settled(*run.end())
@@ -141,7 +141,7 @@ def test_a_frozen_server_shows_in_maximum_and_p99(server: Callable[..., Server],
 
 def test_a_killed_worker_costs_reconnects_and_nothing_else(tmp_path: Path):
     """Its members resume; the fault is in the report."""
-    run = Run(*lasting(8), "--kill-worker", "2s", report=tmp_path / "out")
+    run = Run(*lasting(3), "--kill-worker", "1s", report=tmp_path / "out")
     settled(*run.end())
     result = run.result()
     (fault,) = result["faults"]
@@ -187,10 +187,10 @@ def test_what_cannot_be_reached_is_exit_code_2(tmp_path: Path):
 
 def test_a_result_is_compared_with_an_older_one(shared_server: Server, tmp_path: Path):
     """With itself, nearly: whatever the word is, it is said and written down."""
-    first = Run(*lasting(4, rate=50), shared_server.url, report=tmp_path / "first")
+    first = Run(*lasting(3, rate=50), shared_server.url, report=tmp_path / "first")
     settled(*first.end())
     old = str(tmp_path / "first" / "result.json")
-    second = Run(*lasting(4, rate=50), "--compare", old, shared_server.url, report=tmp_path / "second")
+    second = Run(*lasting(3, rate=50), "--compare", old, shared_server.url, report=tmp_path / "second")
     code, output = second.end()
     assert code in (0, 3)
     assert re.search(r"^compared with .*: (better|worse|same)$", output, re.MULTILINE)
@@ -200,7 +200,7 @@ def test_a_result_is_compared_with_an_older_one(shared_server: Server, tmp_path:
 def test_the_search_ends_with_a_rate_or_says_why_not(shared_server: Server, tmp_path: Path):
     """A tiny one; what it finds depends on the machine."""
     goal = ["--find-max", "--slo", "p99=0.1ms"]
-    code, output = Run(*lasting(1, rate=20), *goal, shared_server.url, report=tmp_path / "out").end()
+    code, output = Run(*lasting(1, rate=2), *goal, shared_server.url, report=tmp_path / "out").end()
     assert code in (1, 3), output
     assert "no rate keeps p99=0.1ms" in output
 
@@ -209,13 +209,13 @@ def test_the_search_ends_with_a_rate_or_says_why_not(shared_server: Server, tmp_
 def test_pages_show_what_was_sent(tmp_path: Path):
     """Two real pages in two browsers: every row in their documents is accounted for, and a picture is taken."""
     options = ["--browsers", "2", "--pages", "2", "--sockets", "10", "--rooms", "2", "--rate", "20"]
-    run = Run(*options, "--ramp", "1s", "--duration", "5s", report=tmp_path / "out")
+    run = Run(*options, "--ramp", "1s", "--duration", "3s", report=tmp_path / "out")
     code, output = run.end()
     assert code in (0, 3), output
     (load,) = run.result()["loads"]
-    assert load["shown"] == load["page_ms"]["count"] == 100
+    assert load["shown"] == load["page_ms"]["count"] == 60
     account = load["account"]
-    assert account["given"] == account["expected"] == 100 * 5 + 100
+    assert account["given"] == account["expected"] == 60 * 5 + 60
     assert account["wrong_rows"] == account["lost_in_pages"] == 0
     assert (tmp_path / "out" / "page.png").read_bytes().startswith(b"\x89PNG")
     assert "data:image/png;base64," in (tmp_path / "out" / "report.html").read_text()

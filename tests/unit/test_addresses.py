@@ -39,9 +39,7 @@ def test_one_that_went_past_the_outer_proxy_is_what_the_inner_one_saw() -> None:
     assert client_address(PROXY, ["203.0.113.9"], 2) == "203.0.113.9"
 
 
-@pytest.mark.parametrize(
-    "entry", ["", "unknown", "_hidden", "1.2.3", "1.2.3.4.5", "127.1", "0x7f.1", "\udc80", "a:b"]
-)
+@pytest.mark.parametrize("entry", ["", "unknown", "_hidden", "1.2.3", "1.2.3.4.5", "127.1", "0x7f.1", "\udc80", "a:b"])
 def test_an_entry_that_is_no_address_leaves_the_proxys(entry: str) -> None:
     """The last thing that is known."""
     assert client_address(PROXY, [entry], 1) == PROXY

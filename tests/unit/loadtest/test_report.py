@@ -12,9 +12,10 @@ import pytest
 
 from app.loadtest import report
 from app.loadtest.gauges import Gauges
-from app.loadtest.measure import Account, Measure, Second
+from app.loadtest.measure import Measure, Second
 from app.loadtest.plots import Line, Plot, nice, short
 from app.loadtest.verdict import judge
+from app.traffic.account import Account
 
 VOID = {"meta", "img", "br", "path", "rect"}
 
@@ -107,7 +108,7 @@ def test_a_report_of_nothing_is_still_a_report():
 
 def test_a_report_of_a_search_shows_its_steps():
     """Each with what came of it."""
-    common = {"seconds": 5, "validating": False, "deliveries": 50, "generator_cpu": 0.2, "p50": 1, "p95": 2, "max": 9}
+    common = {"seconds": 5, "fine": True, "deliveries": 50, "generator_cpu": 0.2, "p50": 1, "p95": 2, "max": 9}
     steps = [
         {"rate": 200, "passed": True, "reason": "passed", "p99": 20, **common},
         {"rate": 400, "passed": False, "reason": "p99 900.0 ms, more than 200", "p99": 900, **common},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.loadtest.measure import Account, Latencies, Measure
+from app.loadtest.measure import Latencies, Measure
 from app.loadtest.plan import limits
 from app.loadtest.verdict import judge, own_limit
+from app.traffic.account import Account
 
 
 def measure(ms: float = 20, **changes: object) -> Measure:

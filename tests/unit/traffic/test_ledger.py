@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.traffic import ledger
-from app.traffic.ledger import Ledger, Seat
-from app.traffic.mark import Mark
+from app.traffic.ledger import Ledger, Seat, overtaken
 
 
 def seat(*seqs: int) -> Seat:
@@ -59,14 +58,6 @@ def test_a_page_brings_what_is_known_without_harm():
     assert (one.twice, one.next) == (0, 4)
 
 
-def test_a_run_is_taken_only_if_it_is_due():
-    """Else event by event."""
-    one = seat(1)
-    assert not one.run(3, 5)
-    assert one.run(2, 5)
-    assert one.next == 6
-
-
 def test_a_seat_begins_where_it_joined():
     """What was before is not owed to it."""
     one = Seat()
@@ -97,37 +88,48 @@ def test_the_account_is_exact_for_any_disturbance(order: list[int], dropped: set
     assert one.late == sum(seq < max(arrived[:place]) for place, seq in enumerate(arrived) if place)
 
 
-def test_a_ledger_notices_a_seq_that_is_two_events():
+def test_a_ledger_notices_a_place_that_is_two_events():
     """Whoever saw it first, the other one contradicts."""
-    book = Ledger()
-    book.tell(1, Mark(1, 0, 0).key)
-    book.tell(1, Mark(1, 0, 0).key)
+    book: Ledger[int, str] = Ledger()
+    assert book.tell(1, "a") is None
+    assert book.tell(1, "a") is None
     assert book.conflicts == 0
-    book.tell(1, Mark(2, 0, 0).key)
+    assert book.tell(1, "b") == (1, "a")
     assert book.conflicts == 1
 
 
 def test_a_ledger_notices_a_message_that_is_two_events():
-    """One message, two seqs."""
-    book = Ledger()
-    book.tell(1, 7)
-    book.tell(2, 7)
-    book.tell(2, 7)
-    assert (book.twice, book.top) == (1, 2)
+    """One message, two places; each further place is told once."""
+    book: Ledger[int, int] = Ledger()
+    assert book.tell(1, 7) is None
+    assert book.tell(2, 7) == (1, 7)
+    assert book.tell(2, 7) is None
+    assert book.twice == 1
 
 
-def test_a_ledger_notices_a_sender_whose_messages_changed_places():
-    """Unless they were sent again after an error."""
-    book = Ledger()
-    for seq, number in enumerate((0, 2, 1, 3), 1):
-        book.tell(seq, Mark(5, number, 0).key)
-    assert book.out_of_order(set()) == 1
-    assert book.out_of_order({Mark(5, 1, 0).key}) == 0
+@given(st.permutations(range(6)))
+def test_who_was_overtaken_is_named_with_whom(order: list[int]):
+    """Each message that stands after a younger one of its sender; what others sent is another matter."""
+    sent = [(sender, number) for number in order for sender in "ab"]
+    found = list(overtaken(sent))
+    late = [
+        (number, max(order[:place])) for place, number in enumerate(order) if number < max(order[:place], default=0)
+    ]
+    assert found == [(sender, number, before) for number, before in late for sender in "ab"]
+
+
+@given(st.lists(st.integers(1, 12)), st.integers(0, 14))
+def test_what_is_absent_is_what_is_lost(seqs: list[int], top: int):
+    """Event by event."""
+    one = seat(*seqs)
+    top = max([top, *seqs])
+    assert list(one.absent(top)) == [seq for seq in range(1, top + 1) if seq not in seqs]
+    assert len(list(one.absent(top))) == one.lost(top)
 
 
 def test_a_ledger_is_compared_with_what_others_were_shown():
     """What it does not know is no contradiction."""
-    book = Ledger()
+    book: Ledger[int, int] = Ledger()
     book.tell(1, 10)
     book.compare([(1, 10), (2, 20)])
     assert book.conflicts == 0

@@ -92,7 +92,7 @@ async def test_a_member_is_given_events_and_knows_them_again():
     stage.say(event(2), event(3))
     assert stage.tally.delivered == 3
     assert stage.member.seat.lost(3) == 0
-    assert stage.room.ledger.top == 3
+    assert stage.room.top == 3
 
 
 async def test_a_dropped_a_repeated_and_a_swapped_event_are_counted():
@@ -220,7 +220,7 @@ def test_bytes_are_understood_once_for_all_members():
     first = room.chunk(data)
     assert first.plain
     assert room.chunk(bytes(bytearray(data))) is first
-    assert room.ledger.top == 2
+    assert room.top == 2
 
 
 def test_an_unfinished_frame_stays_for_the_next_read():
