@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from app.author import Asked, MemberAuthor
 from app.backplane.broker import Amendment, Broker
-from app.errors import BadRequest, Forbidden, TooLarge
+from app.errors import BadRequest, TooLarge
 from app.member import Member
 from app.mentions import mentioned
 from app.metrics import Counters
@@ -19,7 +19,8 @@ from app.room import Room
 class Amending:
     """Takes members' amendments to the broker. `text_chars` is the limit of the same name.
 
-    `people` gives user and name of those who can be mentioned in a room.
+    `people` gives user and name of those who can be mentioned in a room. `on_foreign` is told of the amendments of
+    those who may amend what others wrote: by whom, in which room, of which seq, and "edit" or "delete".
     """
 
     def __init__(
@@ -29,7 +30,9 @@ class Amending:
         text_chars: int,
         people: Callable[[Room], Iterable[tuple[str, str]]],
         rights: Rights,
+        on_foreign: Callable[[Member, str, int, str], None],
     ) -> None:
+        self._on_foreign = on_foreign
         self._rights = rights
         self._people = people
         self._broker = broker
@@ -40,20 +43,25 @@ class Amending:
         """Have an amendment of a joined room stored; its ack follows. Raises ClientFault or Unavailable."""
         body, amendment = self._amendment(member, request, room)
         author = MemberAuthor(member, room, self._counters)
-        self._broker.amend(room.name, Asked(author, request, b"," + replies.encode(body)[1:]), amendment)
+        tell: Callable[[int, bool], None] | None = None
+        if amendment.foreign:
+
+            def tell(seq: int, dup: bool) -> None:
+                if not dup:
+                    self._on_foreign(member, room.name, amendment.of, amendment.kind)
+
+        self._broker.amend(room.name, Asked(author, request, b"," + replies.encode(body)[1:], tell), amendment)
         author.waits()
 
     def _amendment(self, member: Member, request: requests.Amend, room: Room) -> tuple[object, Amendment]:
         """The event to be stored, and what it does."""
         who = (member.user, member.name)
         if isinstance(request, requests.SetTopic):
-            if not self._rights.may(member, Action.SET_TOPIC, room.name):
-                raise Forbidden("you may not set the topic of this room")
+            self._rights.check(member, Action.SET_TOPIC, room.name)
             topic = topic_line(request.topic)
             event = bodies.TopicBody("topic", room.name, request.cid, *who, topic)
             return event, Amendment("topic", 0, member.user, replies.encode(topic))
-        if not self._rights.may(member, Action.WRITE, room.name):
-            raise Forbidden("you may not write in this room")
+        self._rights.check(member, Action.WRITE, room.name)
         if not request.seq:
             raise BadRequest("seqs begin at 1")
         if isinstance(request, requests.React):

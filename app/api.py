@@ -75,16 +75,15 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
         except BadRequest as error:
             return text(f"{error}\n", 404)
 
-        if not parts.commands.anybody_may_write(name):
+        address = address_of(request, parts.proxies)
+        if not parts.commands.may_feed(name, address):
             return text("this feed is not for everybody\n", 403)
 
         def client(connection: Connection) -> FeedClient:
             parts.counters.connects += 1
             return parts.new_feed(connection, name)
 
-        return _refused_while_draining(parts) or upgrade(
-            request, parts.connections, client, address_of(request, parts.proxies)
-        )
+        return _refused_while_draining(parts) or upgrade(request, parts.connections, client, address)
 
     app.add_route(chat, "/ws", name="ws")
     app.add_route(feed, "/feed", name="feed")

@@ -29,6 +29,8 @@ from app.joining import Joining, Work
 from app.marks import Marks
 from app.member import ERRORS_IN_A_ROW, WAITING_REQUESTS, Member, State
 from app.metrics import Counters
+from app.moderating import Moderating
+from app.moderation import Moderation
 from app.paging import turn_page
 from app.people import People
 from app.presence import Presence
@@ -60,10 +62,11 @@ class Commands:
         promises: Promises,
         people: People,
         personal: Personal,
+        moderation: Moderation,
+        rights: Rights,
         signin: Signin | None = None,
-        rights: Rights | None = None,
     ) -> None:
-        self.rights = rights = rights or Rights()
+        self.rights = rights
         self._hub = hub
         self._presence = presence
         self._tasks = tasks
@@ -83,7 +86,11 @@ class Commands:
         self.greet = self._greeting.greet
         self._sending = Sending(broker, presence, self._direct, rights, counters, promises.text_chars, promises.unacked)
         self._send = self._sending.send
-        self._amending = Amending(broker, counters, promises.text_chars, self._sending.people_of, rights)
+        self._moderating = Moderating(moderation, rights, broker)
+        moderation.take_out, moderation.people_of = self._joining.take_out, presence.people
+        self._amending = Amending(
+            broker, counters, promises.text_chars, self._sending.people_of, rights, self._amended_foreign
+        )
         self._worker = secrets.token_hex(4)
         self._numbers = count(1)
 
@@ -98,9 +105,10 @@ class Commands:
         """Whether a room may be shown to those who do not say who they are."""
         return self._promises.guests and self.rights.everybody(room) >= Right.READ
 
-    def anybody_may_write(self, room: str) -> bool:
-        """Whether those who do not say who they are may write under a room's name."""
-        return self._promises.guests and self.rights.everybody(room) >= Right.WRITE
+    def may_feed(self, room: str, address: str) -> bool:
+        """Whether those who do not say who they are may write under a room's name, from that address."""
+        open_ = self._promises.guests and self.rights.everybody(room) >= Right.WRITE
+        return open_ and not self.rights.banned_address(address, room)
 
     # Members come, ask, go
 
@@ -188,6 +196,15 @@ class Commands:
                     self._presence.typists.type(room, member)
             case requests.Rooms():
                 return self._inbox.answer(member, request)
+            case (
+                requests.Kick()
+                | requests.Mute()
+                | requests.Unmute()
+                | requests.Ban()
+                | requests.Unban()
+                | requests.Moderation()
+            ):
+                return self._moderating.carry_out(member, request)
             case requests.Refresh():
                 return self._greeting.refresh(member, request)
             case requests.Ping():
@@ -233,6 +250,10 @@ class Commands:
         """Refuse a request in a way that ends the connection."""
         self._refuse(member, request_id, error)
         member.close(code, REASONS[code])
+
+    def _amended_foreign(self, member: Member, room: str, seq: int, kind: str) -> None:
+        """A moderator has amended a message, perhaps somebody else's."""
+        self._tasks.start(self._moderating.amended(member, room, seq, kind), name=f"record of {member.conn}")
 
     def _room(self, member: Member, name: str) -> Room:
         room = member.joined(name) or member.joined(room_name(name))

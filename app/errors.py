@@ -6,6 +6,8 @@ ParleyError
     Unauthorized         no hello yet, or not allowed in
       Expired            the token was good and is too old; come with a new one
     Forbidden            known, but may not do this
+      Banned             kept out of a room or of the server
+      Muted              may not write for a while
     NotJoined            the room is not joined on this connection
     AlreadyJoined        the room is joined on this connection
     TooLarge             a text or frame is over its limit
@@ -65,6 +67,24 @@ class Forbidden(ClientFault):
     """The user is known but may not do this."""
 
     code = "forbidden"
+
+
+class Banned(Forbidden):
+    """Kept out of a room or of the server, for so many seconds more; for ever without."""
+
+    def __init__(self, message: str, retry_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
+class Muted(Forbidden):
+    """May not write in a room, or anywhere, for so many seconds more; for ever without. Nothing was stored."""
+
+    code = "muted"
+
+    def __init__(self, message: str, retry_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
 
 
 class NotJoined(ClientFault):

@@ -6,7 +6,7 @@ Pure. A pattern is a room's name, or the beginning of names followed by `*`.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 from pathlib import Path
 
@@ -50,30 +50,53 @@ class Grants:
         """The right in a room; None where no pattern fits."""
         return max((right for pattern, right in self._patterns.items() if fits(pattern, room)), default=None)
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether they let somebody moderate all rooms, and the server."""
+        return self._patterns.get("*") is Right.MODERATE
+
 
 class Rules:
-    """What everybody may do, by room: the first pattern that fits decides, without one everything is open."""
+    """What everybody may do, by room: the first pattern that fits decides, without one everything is open.
 
-    __slots__ = ("_rules",)
+    `moderators` are users by pattern, beside those whose tokens say so.
+    """
 
-    def __init__(self, rules: Iterable[tuple[str, Right]] = ()) -> None:
+    __slots__ = ("_moderators", "_rules")
+
+    def __init__(
+        self, rules: Iterable[tuple[str, Right]] = (), moderators: Mapping[str, Collection[str]] | None = None
+    ) -> None:
         self._rules = list(rules)
+        self._moderators = {pattern: frozenset(users) for pattern, users in (moderators or {}).items()}
 
     @classmethod
     def read(cls, path: Path) -> Rules:
-        """Those of a TOML file with a table `rooms`: pattern = "open", "read only" or "members only".
+        """Those of a TOML file with the tables `rooms`: pattern = "open", "read only" or "members only", and
+        `moderators`: pattern = a list of users.
 
         Raises:
             SettingError: it cannot be read, or is not of that form; says why.
         """
         try:
             table = tomllib.loads(path.read_text("utf-8"))
-            rooms = table.pop("rooms", {})
-            if table or not isinstance(rooms, dict):
-                raise ValueError("it has one table, [rooms]")
-            return cls([(_pattern(name), _rule(rule)) for name, rule in rooms.items()])
+            rooms, moderators = table.pop("rooms", {}), table.pop("moderators", {})
+            if table or not isinstance(rooms, dict) or not isinstance(moderators, dict):
+                raise ValueError("it has the tables [rooms] and [moderators], and nothing else")
+            return cls(
+                [(_pattern(name), _rule(rule)) for name, rule in rooms.items()],
+                {_pattern(name): _users(users) for name, users in moderators.items()},
+            )
         except (OSError, ValueError) as error:
             raise SettingError("--room-rules", f"{path}: {error}") from None
+
+    def moderates(self, user: str, room: str) -> bool:
+        """Whether a user moderates a room by these rules."""
+        return any(user in users and fits(pattern, room) for pattern, users in self._moderators.items())
+
+    def moderates_everywhere(self, user: str) -> bool:
+        """Whether a user moderates all rooms, and the server."""
+        return user in self._moderators.get("*", ())
 
     def everybody(self, room: str) -> Right:
         """What everybody may do in a room."""
@@ -110,6 +133,12 @@ def _rule(name: object) -> Right:
     if right is None:
         raise ValueError(f"{name!r:.80} is none of {', '.join(_RULES)}")
     return right
+
+
+def _users(users: object) -> list[str]:
+    if not isinstance(users, list) or not all(isinstance(user, str) and user for user in users):
+        raise ValueError("moderators are a list of users, by their ids")
+    return users
 
 
 _RIGHTS = {"read": Right.READ, "write": Right.WRITE, "moderate": Right.MODERATE}

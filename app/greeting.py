@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from app.auth import Guests, Identity
 from app.deadlines import Deadlines
-from app.errors import BadRequest, Expired, Forbidden, ParleyError, Unauthorized
+from app.errors import BadRequest, Banned, Expired, Forbidden, ParleyError, Unauthorized
 from app.joining import Joining, Work
 from app.marks import Marks
 from app.member import Member, State
@@ -96,7 +96,7 @@ class Greeting:
                 self._signed_in(member, request, found)
             else:
                 self._welcome(member, request, self._identify(request))
-        except Unauthorized as error:
+        except (Unauthorized, Banned) as error:
             self._expel_stranger(member, request, error)
         return None
 
@@ -104,17 +104,16 @@ class Greeting:
         """The key of the token has to be fetched first."""
         try:
             user = await found
-        except Unauthorized as error:
+            if member.state is State.GREETING:
+                self._signed_in(member, request, user)
+        except (Unauthorized, Banned) as error:
             self._expel_stranger(member, request, error)
         except ParleyError as error:
             self._expel(member, request.id, error, CloseCode.OVERLOADED)
-        else:
-            if member.state is State.GREETING:
-                self._signed_in(member, request, user)
 
-    def _expel_stranger(self, member: Member, request: requests.Hello, error: Unauthorized) -> None:
-        expired = isinstance(error, Expired)
-        self._expel(member, request.id, error, CloseCode.TOKEN_EXPIRED if expired else CloseCode.BAD_TOKEN)
+    def _expel_stranger(self, member: Member, request: requests.Hello, error: Unauthorized | Banned) -> None:
+        code = CloseCode.TOKEN_EXPIRED if isinstance(error, Expired) else CloseCode.BAD_TOKEN
+        self._expel(member, request.id, error, CloseCode.BANNED if isinstance(error, Banned) else code)
 
     def _users(self) -> Signin:
         if self._signin is None:
@@ -135,7 +134,8 @@ class Greeting:
         return max(0, int(seconds))
 
     def _welcome(self, member: Member, request: requests.Hello, identity: Identity, seconds: int | None = None) -> None:
-        """Somebody is here: a guest, or a signed-in user whose token ends in so many seconds."""
+        """Somebody is here: a guest, or a signed-in user whose token ends in so many seconds. Raises Banned."""
+        self._rights.check_here(identity.user, member.address)
         member.user, member.name, member.handle = identity.user, identity.name, handle(identity.user)
         member.marked = not identity.new
         session = request.session or member.conn
@@ -203,5 +203,5 @@ class Greeting:
         for room in member.rooms:
             if not self._rights.may(member, Action.JOIN, room.name):
                 self._joining.take_out(member, room)
-                member.reply(replies.encode(replies.Left(room.name)))
+                member.reply(replies.encode(replies.Left(room.name, reason="rights")))
         member.reply(replies.encode(replies.Refreshed(request.id, seconds)))

@@ -15,6 +15,7 @@ from app import frames
 from app.backplane.broker import Broker
 from app.errors import AlreadyJoined, Forbidden, ParleyError
 from app.events import Position, head
+from app.grants import Right
 from app.hub import Hub
 from app.marks import Marks
 from app.member import Member, State
@@ -29,6 +30,14 @@ PAGE_MAX = 200
 PART_EVENTS = 64
 PART_BYTES = 256 * 1024
 RETRY_SECONDS = 0.25
+
+_TOLD = {
+    Right.NONE: b'"rights":[],',
+    Right.READ: b'"rights":["read"],',
+    Right.WRITE: b'"rights":["read","write"],',
+    Right.MODERATE: b'"rights":["read","write","moderate"],',
+}
+"""What an answer to a join says of rights."""
 
 Work = Coroutine[Any, Any, None]
 
@@ -85,8 +94,7 @@ class Joining:
         name = room_name(request.room)
         if member.joined(name) is not None:
             raise AlreadyJoined("the room is joined already")
-        if not self._rights.may(member, Action.JOIN, name):
-            raise Forbidden("you may not join this room")
+        self._rights.check(member, Action.JOIN, name)
         if len(member.rooms) >= self._rooms:
             raise Forbidden(f"a connection joins at most {self._rooms} rooms", limit="rooms_per_connection")
         if not self._marks.at_hand(member):
@@ -97,6 +105,7 @@ class Joining:
         """The answer says how far the person has read; where Redis does not tell, it says nothing of that."""
         if not self._marks.at_hand(member):
             await asyncio.shield(self._marks.load(member))
+        self._rights.check(member, Action.JOIN, name)
         work = self._join(member, request, name) if member.state is State.HERE else None
         if work is not None:
             await work
@@ -131,6 +140,7 @@ class Joining:
             if self._hub.get(name) is room:
                 break
         if member.state is State.HERE:
+            self._rights.check(member, Action.JOIN, name)
             self._enter(member, room)
             self._answer(member, request, room, room.at, False, newest(room.latest(limit)))
 
@@ -151,6 +161,11 @@ class Joining:
                 continue
             if self._hub.get(name) is not room:
                 continue
+            if not answered:
+                self._rights.check(member, Action.JOIN, name)
+            elif not self._rights.may(member, Action.JOIN, name):
+                member.reply(replies.encode(replies.Left(name, reason="rights")))
+                break
             if events is None:
                 if answered:
                     self._counters.resumes_lost += 1
@@ -237,5 +252,9 @@ class Joining:
         read = self._marks.of(member, room)
         if read:
             more += b'"read":%d,' % read
+        more += _TOLD[self._rights.of(member, room.name)]
+        muted = self._rights.sanctions.mute(member.user, room.name)
+        if muted is not None:
+            more += b'"muted":%.3f,' % (self._rights.sanctions.seconds(muted) or 0)
         more += self._presence.summary(room)
         member.reply(bodies.joined(request, room.name, position, recovered, events, more))

@@ -25,6 +25,7 @@ from app.directory import Directory
 from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, resident_bytes
+from app.moderation import Moderation
 from app.presence import Presence
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.replies import GoingAway, encode
@@ -53,6 +54,7 @@ class Lifecycle:
         presence: Presence,
         directory: Directory,
         canary: Canary,
+        moderation: Moderation,
         ping_seconds: int,
     ) -> None:
         self._number = number
@@ -67,6 +69,7 @@ class Lifecycle:
         self._presence = presence
         self._directory = directory
         self._canary = canary
+        self._moderation = moderation
         self._ping_seconds = ping_seconds
         self._starting = True
         self._draining = False
@@ -106,6 +109,7 @@ class Lifecycle:
             "pipeline": self._pipeline.run(),
             "subscriber": self._subscriber.run(),
             "canary": self._canary.run(),
+            "moderation": self._moderation.run(),
             "relay": self._relay.run(),
             "audit": self._relay.audit(),
             "presence": self._presence.run(),
@@ -124,6 +128,7 @@ class Lifecycle:
             async with asyncio.timeout(seconds):
                 await self._canary.heard.wait()
                 await self._presence.held.wait()
+                await self._moderation.known.wait()
         except TimeoutError:
             return False
         return True

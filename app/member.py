@@ -31,6 +31,7 @@ class Link(Protocol):
     """The connection under a member."""
 
     outbox: Outbox
+    address: str
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame and end the connection."""
@@ -112,6 +113,11 @@ class Member:
     def sender(self) -> str:
         """Names the sender of changes for dedupe: the session within its user."""
         return f"{self.user}/{self.session}"
+
+    @property
+    def address(self) -> str:
+        """Where its peer is; see app.addresses."""
+        return self.link.address
 
     @property
     def about(self) -> dict[str, str]:

@@ -110,6 +110,9 @@ class Counters:
     duplicates: int = _counter("Changes confirmed that were stored before.")
     unconfirmed: int = _gauge("Changes that wait for Redis.")
     refusals: int = _counter("Requests answered with an error.")
+    sanctions: int = _gauge("Bans and mutes that hold; the same at every worker.")
+    sanctions_imposed: int = _counter("Kicks, mutes and bans asked for here.")
+    sanctions_lifted: int = _counter("Ends of mutes and bans asked for here.")
     events: int = _counter("Events heard from Redis that were new to a room here.")
     deliveries: int = _counter("Events written to members.")
     gaps_none: int = _gap("nothing_missing")
@@ -149,6 +152,7 @@ class Counters:
     limit_rooms_per_connection: int = _limit("rooms_per_connection")
     limit_unacked: int = _limit("unacked")
     limit_unconfirmed: int = _limit("unconfirmed")
+    limit_sanctions: int = _limit("sanctions")
 
     # Redis
     redis_up: int = _gauge("1 while both connections to Redis are up.")

@@ -8,7 +8,7 @@ from app.amending import check_text
 from app.author import Asked, MemberAuthor
 from app.backplane.broker import Broker
 from app.direct import Direct
-from app.errors import Forbidden, RateLimited
+from app.errors import RateLimited
 from app.member import Member
 from app.mentions import mentioned
 from app.metrics import Counters
@@ -51,8 +51,7 @@ class Sending:
             self.check_unacked(member)
         author = member.author
         if not isinstance(author, MemberAuthor) or author.room is not room:
-            if not self._rights.may(member, Action.WRITE, room.name):
-                raise Forbidden("you may not write in this room")
+            self._rights.check(member, Action.WRITE, room.name)
             member.author = author = MemberAuthor(member, room, self._counters)
         body = bodies.message_body(author.start, request.cid, text)
         if self._typing:

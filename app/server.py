@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from sanic import Sanic
 
 from app import api, log
 from app.auth import Guests
+from app.backplane import keys
 from app.backplane.activity import RedisActivity
 from app.backplane.link import Address
+from app.backplane.moderation import RedisModeration
 from app.backplane.personal import RedisPersonal
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
@@ -45,12 +48,14 @@ from app.greeting import Promises
 from app.hub import Hub
 from app.lifecycle import Lifecycle
 from app.metrics import Counters, Scoreboard
+from app.moderation import Moderation
 from app.outbox import OutboxLimits, OutboxPool
 from app.people import People
 from app.presence import Patience, Presence
 from app.reader import Reader
 from app.relay import Relay
 from app.rights import Rights
+from app.sanctions import Sanctions
 from app.signin import KeySet, Signin
 from app.tasks import Tasks
 from app.tokens import Expected, file_keys, shared_keys
@@ -111,6 +116,16 @@ class Worker:
         self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
         self.people = People(self.subscriber, self.counters)
         self.relay.on_other = self._other
+        sanctions = Sanctions(lambda: time.time() + self.counters.redis_clock_offset_seconds)
+        self.moderation = Moderation(
+            RedisModeration(self.pipeline),
+            self.subscriber,
+            self.people,
+            sanctions,
+            self.tasks,
+            self.counters,
+            self.connections,
+        )
         users = signin(settings)
         self.keys = users.remote if users is not None else None
         self.commands = Commands(
@@ -125,8 +140,9 @@ class Worker:
             self._promises(),
             self.people,
             RedisPersonal(self.pipeline, settings.history_seconds),
+            self.moderation,
+            rights(settings, sanctions),
             users,
-            rights(settings),
         )
         self.lifecycle = Lifecycle(
             place.number,
@@ -141,6 +157,7 @@ class Worker:
             self.presence,
             self.directory,
             self.canary,
+            self.moderation,
             settings.ping_seconds,
         )
 
@@ -160,10 +177,13 @@ class Worker:
     def _subscribed_again(self) -> None:
         self.relay.subscribed_again()
         self.presence.subscribed_again()
+        self.moderation.subscribed_again()
 
     def _other(self, channel: bytes, data: bytes) -> None:
         if channel == self.canary.channel:
             self.canary.hear(data)
+        elif channel == keys.MODERATION:
+            self.moderation.hear(data)
         else:
             self.people.hear(channel, data)
 
@@ -245,9 +265,9 @@ def signin(settings: Settings) -> Signin | None:
     return Signin(keys, expected, KeySet(settings.token_jwks_url) if settings.token_jwks_url else None)
 
 
-def rights(settings: Settings) -> Rights:
+def rights(settings: Settings, sanctions: Sanctions | None = None) -> Rights:
     """Who may do what. Raises SettingError for a file of rules that is none."""
-    return Rights(Rules.read(Path(settings.room_rules)) if settings.room_rules else Rules())
+    return Rights(Rules.read(Path(settings.room_rules)) if settings.room_rules else Rules(), sanctions)
 
 
 def _watch_lifeline(fd: int, lifecycle: Lifecycle) -> None:

@@ -81,3 +81,15 @@ ROOMS = f"{PREFIX}rooms"
 
 LEASES = f"{PREFIX}leases"
 """Sorted set: worker -> when its lease ends, in milliseconds by Redis' clock."""
+
+SANCTIONS = f"{PREFIX}{{~moderation}}:held"
+"""Hash: which bans, mutes and kicks hold; see scripts/moderate.lua. The version in the empty field."""
+
+SANCTION_ENDS = f"{PREFIX}{{~moderation}}:ends"
+"""Sorted set: those that end -> when, in milliseconds by Redis' clock."""
+
+DEEDS = f"{PREFIX}{{~moderation}}:deeds"
+"""Stream: what was done by whom, to whom."""
+
+MODERATION = f"{PREFIX}moderation".encode()
+"""Channel: what all workers are told of bans, mutes and kicks."""

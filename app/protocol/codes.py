@@ -39,4 +39,6 @@ REASONS = {
     CloseCode.BAD_TOKEN: "bad token",
     CloseCode.BAD_MESSAGES: "bad messages",
     CloseCode.NO_HELLO: "no hello in time",
+    CloseCode.KICKED: "kicked",
+    CloseCode.BANNED: "banned",
 }

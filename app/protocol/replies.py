@@ -56,10 +56,11 @@ class Refreshed(Struct, tag="refreshed"):
 
 
 class Left(Struct, tag="left"):
-    """Answers leave. Without an id: the user's new token does not let it be there any longer."""
+    """Answers leave. Without an id the user may not be there any longer: `reason` is kicked, banned or rights."""
 
     room: str
     id: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
 
 
 class Pong(Struct, tag="pong"):
@@ -167,6 +168,104 @@ class RoomList(Struct, tag="rooms"):
     id: int
     rooms: list[RoomEntry]
     direct: list[DirectEntry] = []
+
+
+class Kicked(Struct, tag="kick", omit_defaults=True):
+    """Answers kick."""
+
+    id: int
+    user: str
+    room: str = ""
+
+
+class Muted(Struct, tag="mute", omit_defaults=True):
+    """Answers mute. `until` is in milliseconds since 1970, by Redis' clock; without it, for ever."""
+
+    id: int
+    user: str
+    room: str = ""
+    until: int | UnsetType = UNSET
+
+
+class Unmuted(Struct, tag="unmute", omit_defaults=True):
+    """Answers unmute; `was` says whether there was anything to end."""
+
+    id: int
+    user: str
+    was: bool
+    room: str = ""
+
+
+class Banned(Struct, tag="ban", omit_defaults=True):
+    """Answers ban. `until` is as in mute."""
+
+    id: int
+    user: str = ""
+    address: str = ""
+    room: str = ""
+    until: int | UnsetType = UNSET
+
+
+class Unbanned(Struct, tag="unban", omit_defaults=True):
+    """Answers unban; `was` says whether there was anything to end."""
+
+    id: int
+    was: bool
+    user: str = ""
+    address: str = ""
+    room: str = ""
+
+
+class HeldEntry(Struct, omit_defaults=True):
+    """A ban or mute that holds, since `at` and until `until`, or for ever. `address` is for who moderates everywhere.
+
+    With `addresses` it is what a user was connected from that is banned.
+    """
+
+    kind: str
+    at: int
+    by: Person
+    user: str = ""
+    name: str = ""
+    address: str = ""
+    addresses: bool = False
+    room: str = ""
+    until: int | UnsetType = UNSET
+    reason: str = ""
+
+
+class Deed(Struct, omit_defaults=True):
+    """What a moderator did: kick, mute, unmute, ban, unban, delete or edit; of the last two, `seq` is the message's."""
+
+    id: str
+    kind: str
+    at: int
+    by: Person
+    user: str = ""
+    name: str = ""
+    address: str = ""
+    room: str = ""
+    until: int | UnsetType = UNSET
+    reason: str = ""
+    seq: int = 0
+
+
+class ModerationList(Struct, tag="moderation", omit_defaults=True):
+    """Answers moderation: what holds, newest first, and what was done, newest first."""
+
+    id: int
+    held: list[HeldEntry]
+    deeds: list[Deed]
+    room: str = ""
+
+
+class Moderated(Struct, tag="moderated", omit_defaults=True):
+    """Tells a user what a moderator did: `action` is kick, mute, unmute or ban; without `seconds` it is for ever."""
+
+    action: str
+    room: str = ""
+    seconds: float | UnsetType = UNSET
+    reason: str = ""
 
 
 Reply = Welcome | Refreshed | Ack | ReadTo | Direct | Mentioned | Left | Pong | GoingAway | Error

@@ -16,6 +16,7 @@ Token = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.
 Session = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_.:\-]+\Z")]
 Opaque = Annotated[str, Meta(max_length=64)]
 PageSize = Annotated[int, Meta(ge=0, le=2**53)]
+Seconds = Annotated[float, Meta(ge=0, le=2**53)]
 
 
 class Since(Struct, frozen=True):
@@ -152,8 +153,69 @@ class Ping(Struct, tag="ping", frozen=True):
     id: RequestId
 
 
+class Kick(Struct, tag="kick", frozen=True):
+    """Take a user out of a room; without one, off the server."""
+
+    id: RequestId
+    user: str
+    room: str = ""
+    reason: str = ""
+
+
+class Mute(Struct, tag="mute", frozen=True):
+    """Have a user write nothing in a room, or without one anywhere, for so long; 0: for ever."""
+
+    id: RequestId
+    user: str
+    seconds: Seconds
+    room: str = ""
+    reason: str = ""
+
+
+class Unmute(Struct, tag="unmute", frozen=True):
+    """End a mute."""
+
+    id: RequestId
+    user: str
+    room: str = ""
+
+
+class Ban(Struct, tag="ban", frozen=True):
+    """Keep a user or an address out of a room, or without one off the server, for so long; without that for ever.
+
+    `addresses`: ban what the user is connected from as well.
+    """
+
+    id: RequestId
+    user: str = ""
+    address: str = ""
+    room: str = ""
+    seconds: Seconds = 0
+    reason: str = ""
+    addresses: bool = False
+
+
+class Unban(Struct, tag="unban", frozen=True):
+    """End a ban; a user's with those of its addresses."""
+
+    id: RequestId
+    user: str = ""
+    address: str = ""
+    room: str = ""
+
+
+class Moderation(Struct, tag="moderation", frozen=True):
+    """Asks who is banned and muted in a room, or without one everywhere, and what moderators did."""
+
+    id: RequestId
+    room: str = ""
+    limit: PageSize = 50
+    before: Opaque = ""
+
+
 Amend = Edit | Delete | React | SetTopic
-Request = Hello | Join | Leave | Send | Amend | Read | OpenDirect | History | Typing | Rooms | Refresh | Ping
+Moderate = Kick | Mute | Unmute | Ban | Unban | Moderation
+Request = Hello | Join | Leave | Send | Amend | Read | OpenDirect | History | Typing | Rooms | Refresh | Ping | Moderate
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 

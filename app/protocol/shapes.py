@@ -80,7 +80,10 @@ Event = MessageEvent | EditedEvent | SupersededEvent | DeletedEvent | ReactedEve
 
 
 class Joined(Struct, tag="joined", kw_only=True):
-    """Answers join: a position, the events that lead to it, who is there, what the user has read."""
+    """Answers join: a position, the events that lead to it, who is there, what the user has read and may do.
+
+    `muted`: for so many seconds, 0 for ever, it may not write.
+    """
 
     id: int
     room: str
@@ -93,6 +96,8 @@ class Joined(Struct, tag="joined", kw_only=True):
     presence: list[Person] | UnsetType = UNSET
     topic: str | UnsetType = UNSET
     read: int | UnsetType = UNSET
+    rights: list[str] | UnsetType = UNSET
+    muted: float | UnsetType = UNSET
 
 
 class Page(Struct, tag="history"):
@@ -135,6 +140,12 @@ REPLIES: dict[str, tuple[str, ...]] = {
     "refresh": ("refreshed",),
     "ping": ("pong",),
     "typing": (),
+    "kick": ("kick",),
+    "mute": ("mute",),
+    "unmute": ("unmute",),
+    "ban": ("ban",),
+    "unban": ("unban",),
+    "moderation": ("moderation",),
 }
 """Which message answers a request; each may be answered by `error` instead, but for those that have no answer."""
 

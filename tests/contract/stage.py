@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from app.backplane import keys
+from app.backplane import keys, moderation
 from app.backplane.activity import Activity, RedisActivity
 from app.backplane.broker import Broker
 from app.backplane.link import Address
@@ -17,6 +17,7 @@ from app.backplane.rosters import RedisRosters, Store
 from app.events import expand
 from tests.contract.engines import witness
 from tests.fakes.broker import MemoryBroker, MemoryStore
+from tests.fakes.moderation import MemoryModeration
 from tests.fakes.personal import MemoryPersonal
 from tests.fakes.rosters import MemoryActivity, MemoryRosters
 from tests.fakes.sent import running
@@ -49,6 +50,12 @@ class Stage(Protocol):
     async def personal(self) -> Personal:
         """What is kept of persons, as of another worker."""
 
+    async def moderation(self) -> moderation.Store:
+        """Bans and mutes, as of another worker."""
+
+    async def eavesdrop(self) -> list[bytes]:
+        """A list to which all that workers are told of bans and mutes is added from now on."""
+
     async def overhear(self, handle: str) -> list[Notice]:
         """A list to which all notices for a person are added from now on."""
 
@@ -79,6 +86,16 @@ class MemoryStage:
     async def overhear(self, handle: str) -> list[Notice]:
         heard: list[Notice] = []
         self._store.person_listeners.append(lambda channel, data: _note(heard, handle, data))
+        return heard
+
+    async def moderation(self) -> moderation.Store:
+        return MemoryModeration(self._store)
+
+    async def eavesdrop(self) -> list[bytes]:
+        heard: list[bytes] = []
+        self._store.person_listeners.append(
+            lambda channel, data: heard.append(data) if channel == keys.MODERATION else None
+        )
         return heard
 
     async def rosters(self) -> MemoryRosters:
@@ -125,6 +142,14 @@ class RedisStage:
 
     async def personal(self) -> Personal:
         return RedisPersonal(await self.pipeline(), 30 * DAYS)
+
+    async def moderation(self) -> moderation.Store:
+        return moderation.RedisModeration(await self.pipeline())
+
+    async def eavesdrop(self) -> list[bytes]:
+        heard: list[bytes] = []
+        await self._listen(keys.MODERATION, heard.append)
+        return heard
 
     async def overhear(self, handle: str) -> list[Notice]:
         heard: list[Notice] = []

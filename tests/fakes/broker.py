@@ -115,6 +115,7 @@ class MemoryStore:
         self.marks: dict[str, dict[str, Any]] = {}
         self.directs: dict[str, dict[str, Any]] = {}
         self.said_to: dict[str, set[str]] = {}
+        self.moderation: Any = None
         self._epochs = count(1)
         self._tokens = count(1)
 

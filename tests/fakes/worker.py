@@ -13,6 +13,7 @@ from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
 from app.auth import Guests
+from app.backplane import keys
 from app.commands import Commands
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
@@ -22,16 +23,19 @@ from app.greeting import Promises
 from app.hub import Hub
 from app.member import Member
 from app.metrics import Counters
+from app.moderation import Moderation
 from app.outbox import OutboxLimits, OutboxPool
 from app.people import People
 from app.presence import Patience, Presence
 from app.reader import Reader
 from app.relay import Relay
 from app.rights import Rights
+from app.sanctions import Sanctions
 from app.signin import Signin
 from app.tasks import Tasks
 from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.loop import Clock
+from tests.fakes.moderation import MemoryModeration
 from tests.fakes.personal import MemoryPersonal
 from tests.fakes.rosters import MemoryActivity, MemoryRosters
 from tests.fakes.subscriber import MemorySubscriber
@@ -49,6 +53,8 @@ PROMISES = Promises(
     ping_seconds=25,
     resume_events=300,
 )
+EPOCH = 1_700_000_000.0
+"""When the clocks of workers stand at 0, by Redis' clock."""
 PATIENCE = Patience(limit=5, grace_seconds=10.0, lease_seconds=15.0)
 
 
@@ -81,11 +87,24 @@ class Worker:
         self.presence = Presence(self.hub, self.rosters, self.counters, self.clock, patience)
         self.relay.on_people = self.presence.hear
         self.people = People(self.subscriber, self.counters)
-        self.relay.on_other = self.people.hear
         self.personal = MemoryPersonal(self.store)
         self.activity = MemoryActivity(self.store)
         self.directory = Directory(self.activity, self.presence, self.broker.touched, self.clock)
         self.guests = Guests(SECRET)
+        sanctions = Sanctions(lambda: EPOCH + self.clock())
+        self.deeds = MemoryModeration(self.store, lambda: EPOCH + self.clock())
+        self.moderation = Moderation(
+            self.deeds,
+            self.subscriber,  # type: ignore[arg-type]
+            self.people,
+            sanctions,
+            self.tasks,
+            self.counters,
+            self.connections,
+        )
+        self.relay.on_other = self._other
+        self.moderation.known.set()
+        self.store.person_listeners.append(self._told)
         self.commands = Commands(
             self.hub,
             self.broker,
@@ -98,9 +117,21 @@ class Worker:
             promises,
             self.people,
             self.personal,
+            self.moderation,
+            Rights(rules, sanctions),
             signin,
-            Rights(rules),
         )
+
+    def _told(self, channel: bytes, data: bytes) -> None:
+        """Hears of bans and mutes as if it had subscribed, as a worker has."""
+        if channel == keys.MODERATION and self.subscriber.up and channel not in self.subscriber.active:
+            self.moderation.hear(data)
+
+    def _other(self, channel: bytes, data: bytes) -> None:
+        if channel == keys.MODERATION:
+            self.moderation.hear(data)
+        else:
+            self.people.hear(channel, data)
 
     def later(self, seconds: float) -> None:
         """Time passes, and what is due happens."""

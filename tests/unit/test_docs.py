@@ -33,6 +33,13 @@ REPLIES: dict[str, Any] = {
         replies.Presence,
         replies.Typists,
         replies.RoomList,
+        replies.Kicked,
+        replies.Muted,
+        replies.Unmuted,
+        replies.Banned,
+        replies.Unbanned,
+        replies.ModerationList,
+        replies.Moderated,
     )
 }
 BODIES: dict[str, Any] = {

@@ -160,5 +160,7 @@ async def test_what_a_new_token_no_longer_grants_is_over(worker: Worker) -> None
     await bob.ask("refresh", token=token("u2", rooms={"team-red": "read"}))
     assert (await bob.ask("send", room="team-red", cid="a", text="hi"))["code"] == "forbidden"
     assert (await ada.ask("refresh", token=token()))["type"] == "refreshed"
-    assert [push for push in ada.pushes if push["type"] == "left"] == [{"type": "left", "room": "team-red"}]
+    assert [push for push in ada.pushes if push["type"] == "left"] == [
+        {"type": "left", "room": "team-red", "reason": "rights"}
+    ]
     assert (await ada.ask("send", room="team-red", cid="b", text="hi"))["code"] == "not_joined"

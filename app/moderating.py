@@ -1,0 +1,136 @@
+"""What moderators ask: their right is checked, it is done, and they are told how that went."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Coroutine
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from app.backplane.broker import Broker
+from app.backplane.moderation import Written
+from app.errors import BadRequest, Forbidden
+from app.member import Member
+from app.moderation import By, Moderation
+from app.protocol import replies, requests
+from app.protocol.names import room_name
+from app.protocol.replies import Person
+from app.rights import Action, Rights
+from app.sanctions import Held
+
+DEEDS_MAX = 200
+
+Work = Coroutine[Any, Any, None]
+
+
+class Moderating:
+    """Carries out the requests of moderators."""
+
+    def __init__(self, moderation: Moderation, rights: Rights, broker: Broker) -> None:
+        self._moderation = moderation
+        self._rights = rights
+        self._broker = broker
+
+    def carry_out(self, member: Member, request: requests.Moderate) -> Work:
+        """What has to wait for Redis.
+
+        Raises:
+            Forbidden: the member does not moderate the room, or not everywhere; nobody does anything to himself.
+        """
+        room = room_name(request.room) if request.room else ""
+        if room:
+            self._rights.check(member, Action.MODERATE, room)
+        elif not self._rights.everywhere(member):
+            raise Forbidden("you may not moderate everywhere")
+        if isinstance(request, requests.Moderation):
+            return self._list(member, request, room)
+        if request.user == member.user and not isinstance(request, requests.Unmute | requests.Unban):
+            raise BadRequest("this is yourself")
+        if (
+            isinstance(request, requests.Ban | requests.Unban)
+            and request.address
+            and not self._rights.everywhere(member)
+        ):
+            raise Forbidden("addresses are for those who moderate everywhere; ban a user with its addresses instead")
+        return self._do(member, request, room)
+
+    async def _do(self, member: Member, request: requests.Moderate, room: str) -> None:
+        by, moderation = By(member.user, member.name), self._moderation
+        reply: object
+        match request:
+            case requests.Kick():
+                await moderation.kick(request.user, by, room, request.reason)
+                reply = replies.Kicked(request.id, request.user, room)
+            case requests.Mute():
+                done = await moderation.mute(request.user, request.seconds, by, room, request.reason)
+                reply = replies.Muted(request.id, request.user, room, _until(done.until))
+            case requests.Unmute():
+                done = await moderation.unmute(request.user, by, room)
+                reply = replies.Unmuted(request.id, request.user, done.changed > 0, room)
+            case requests.Ban():
+                done = await moderation.ban(
+                    by, request.user, request.address, request.seconds, room, request.reason, request.addresses
+                )
+                reply = replies.Banned(request.id, request.user, request.address, room, _until(done.until))
+            case requests.Unban():
+                done = await moderation.unban(by, request.user, request.address, room)
+                reply = replies.Unbanned(request.id, done.changed > 0, request.user, request.address, room)
+        member.reply(replies.encode(reply))
+
+    async def _list(self, member: Member, request: requests.Moderation, room: str) -> None:
+        shown = self._rights.everywhere(member)
+        deeds = await self._moderation.deeds(room, min(request.limit, DEEDS_MAX), request.before)
+        reply = replies.ModerationList(
+            request.id,
+            [_held(held, shown) for held in self._moderation.held(room)],
+            [_deed(deed, shown) for deed in deeds],
+            room,
+        )
+        member.reply(replies.encode(reply))
+
+    async def amended(self, member: Member, room: str, seq: int, kind: str) -> None:
+        """A moderator has edited or deleted a message: it is written down if it was somebody else's."""
+        page = await self._broker.between(room, seq, 1)
+        event = json.loads(page.events[0]) if page.events else {}
+        if event.get("seq") == seq and event["user"] != member.user:
+            by = By(member.user, member.name)
+            await self._moderation.note(kind, event["user"], event["name"], by, room, seq)
+
+
+def _until(until: float) -> int | UnsetType:
+    return UNSET if math.isinf(until) else round(until * 1000)
+
+
+def _held(held: Held, shown: bool) -> replies.HeldEntry:
+    sanction = held.sanction
+    return replies.HeldEntry(
+        kind=sanction.kind,
+        at=round(held.at * 1000),
+        by=Person(sanction.by, sanction.by_name),
+        user=sanction.user,
+        name=sanction.name,
+        address=sanction.address if shown else "",
+        addresses=bool(sanction.address) or sanction.spread,
+        room=sanction.room,
+        until=_until(held.until),
+        reason=sanction.reason,
+    )
+
+
+def _deed(deed: Written, shown: bool) -> replies.Deed:
+    sanction = deed.sanction
+    return replies.Deed(
+        id=deed.id,
+        kind=sanction.kind,
+        at=round(deed.at * 1000),
+        by=Person(sanction.by, sanction.by_name),
+        user=sanction.user,
+        name=sanction.name,
+        address=sanction.address if shown else "",
+        room=sanction.room,
+        until=_until(deed.until),
+        reason=sanction.reason,
+        seq=sanction.seq,
+    )

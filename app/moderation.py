@@ -1,0 +1,304 @@
+"""Kick, mute and ban: what moderators do, and what that means for the people on this worker.
+
+Whoever is asked to do something here is trusted: `app.commands` and `app.api` check rights before. It is written to
+Redis, which tells all workers, this one included; each then acts on its own members. A worker that missed a
+publication finds that out by the version, at the latest after POLL_SECONDS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+import structlog
+from msgspec import UNSET
+
+from app.backplane import keys
+from app.backplane.moderation import PAGE, Done, Store, Written, read_news
+from app.backplane.subscriber import Subscriber
+from app.connection import Connection, Connections
+from app.errors import BadRequest, Forbidden, ParleyError
+from app.member import Member, State
+from app.metrics import Counters
+from app.people import People
+from app.protocol import replies
+from app.protocol.codes import REASONS, CloseCode
+from app.protocol.names import handle, room_name
+from app.room import Room
+from app.sanctions import BAN, KICK, MUTE, UNBAN, UNMUTE, Held, Sanction, Sanctions, span, spans
+from app.tasks import Tasks
+
+POLL_SECONDS = 2.0
+RETRY_SECONDS = 0.1
+USER_MAX = 255
+REASON_MAX = 200
+SECONDS_MAX = 10 * 365 * 86400
+HELD_PER_ROOM = 2_000
+ADDRESSES_MAX = 8
+"""Most addresses of a user on one worker that are banned with it."""
+AT_ONCE = 500
+
+_log = structlog.get_logger(component="moderation")
+
+
+class By(NamedTuple):
+    """Who does it: a user, or what an API key is called."""
+
+    user: str
+    name: str
+
+
+class Moderation:
+    """Owns what is known of bans and mutes, `sanctions`.
+
+    Attributes, set by the owner:
+        take_out: takes a member out of a room at once.
+        people_of: user -> name of the people of a room, as far as they are known here.
+        known: whether everything has been read once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        subscriber: Subscriber,
+        people: People,
+        sanctions: Sanctions,
+        tasks: Tasks,
+        counters: Counters,
+        connections: Connections,
+    ) -> None:
+        self._store = store
+        self._subscriber = subscriber
+        self._people = people
+        self.sanctions = sanctions
+        self._tasks = tasks
+        self._counters = counters
+        self._connections = connections
+        self.take_out: Callable[[Member, Room], None] = lambda member, room: None
+        self.people_of: Callable[[str], Mapping[str, str]] = lambda room: {}
+        self.known = asyncio.Event()
+        self._wake = asyncio.Event()
+
+    # What is asked; where no room is given it is for all of them
+
+    async def kick(self, user: str, by: By, room: str = "", reason: str = "") -> Done:
+        """Take a user out of a room; without one, close all its connections. It may come back."""
+        return await self._impose(self._sanction(KICK, user, by, room, reason), 0)
+
+    async def mute(self, user: str, seconds: float, by: By, room: str = "", reason: str = "") -> Done:
+        """Have a user write nothing for so long; 0: for ever."""
+        return await self._impose(self._sanction(MUTE, user, by, room, reason), seconds)
+
+    async def unmute(self, user: str, by: By, room: str = "") -> Done:
+        """End a mute; `changed` is 0 where there was none."""
+        sanction = self._sanction(UNMUTE, user, by, room)
+        return await self._lift(sanction, self.sanctions.of(MUTE, sanction.room, user))
+
+    async def ban(
+        self,
+        by: By,
+        user: str = "",
+        address: str = "",
+        seconds: float = 0,
+        room: str = "",
+        reason: str = "",
+        spread: bool = False,
+    ) -> Done:
+        """Keep a user, or whoever comes from an address or a network, away for so long; 0: for ever.
+
+        Args:
+            spread: with a user, ban the addresses that it is connected from as well.
+        """
+        if bool(user) == bool(address):
+            raise BadRequest("a ban is for a user or for an address")
+        return await self._impose(self._sanction(BAN, user, by, room, reason, address, spread), seconds)
+
+    async def unban(self, by: By, user: str = "", address: str = "", room: str = "") -> Done:
+        """End a ban, a user's with those of the addresses banned with it; `changed` is 0 where there was none."""
+        if bool(user) == bool(address):
+            raise BadRequest("a ban is for a user or for an address")
+        sanction = self._sanction(UNBAN, user, by, room, address=address)
+        names = [sanction.key] if address else self.sanctions.of(BAN, sanction.room, user)
+        return await self._lift(sanction, names)
+
+    async def note(self, kind: str, user: str, name: str, by: By, room: str, seq: int) -> None:
+        """Write down what was done to somebody's message: DELETE or EDIT."""
+        await self._store.note(Sanction(kind, room, user, name=name, by=by.user, by_name=by.name, seq=seq))
+
+    def held(self, room: str | None) -> list[Held]:
+        """The bans and mutes of a room, newest first; "": those for everywhere; None: all."""
+        return self.sanctions.listed(room)
+
+    async def deeds(self, room: str | None, limit: int, before: str = "") -> list[Written]:
+        """What was last done in a room ("": everywhere; None: all of it), newest first, among the last PAGE deeds.
+
+        Raises:
+            BadRequest: `before` is no id of a deed.
+        """
+        if before and not all(part.isdecimal() and len(part) < 16 for part in before.split("-", 1)):
+            raise BadRequest("before is the id of an entry")
+        found = await self._store.written(before, limit if room is None else PAGE)
+        return [one for one in found if room is None or one.sanction.room == room][:limit]
+
+    def _sanction(
+        self, kind: str, user: str, by: By, room: str, reason: str = "", address: str = "", spread: bool = False
+    ) -> Sanction:
+        """Raises BadRequest for what cannot be."""
+        if not address and not (1 <= len(user) <= USER_MAX and user.isprintable()):
+            raise BadRequest(f"a user has 1 to {USER_MAX} printable characters")
+        if len(reason) > REASON_MAX or not reason.isprintable():
+            raise BadRequest(f"a reason is one line of at most {REASON_MAX} characters")
+        here = self._people.here(handle(user)) if user else ()
+        name = here[0].name if here else self.people_of(room).get(user, "")
+        address = span(address) if address else ""
+        return Sanction(kind, room and room_name(room), user, address, name, by.user, by.name, reason, spread)
+
+    async def _impose(self, sanction: Sanction, seconds: float) -> Done:
+        if not 0 <= seconds <= SECONDS_MAX:
+            raise BadRequest(f"it holds for at most {SECONDS_MAX} seconds")
+        if sanction.room and sanction.key not in self.sanctions:
+            if len(self.sanctions.listed(sanction.room)) >= HELD_PER_ROOM:
+                raise Forbidden(f"a room has at most {HELD_PER_ROOM} bans and mutes", limit="sanctions")
+        self._counters.sanctions_imposed += 1
+        return await self._store.impose(sanction, seconds)
+
+    async def _lift(self, sanction: Sanction, names: list[str]) -> Done:
+        self._counters.sanctions_lifted += 1
+        return await self._store.lift(sanction, names)
+
+    # What is known
+
+    async def run(self) -> None:
+        """Know what holds, for ever: hear of changes, and compare versions every POLL_SECONDS."""
+        while True:
+            pause = POLL_SECONDS * random.uniform(0.8, 1.2)
+            self._wake.clear()
+            try:
+                # Subscribe, then read: what changes in between is seen twice, never missed.
+                await self._subscriber.subscribe(keys.MODERATION)
+                if not self.known.is_set() or await self._store.version() != self.sanctions.version:
+                    await self._read()
+                self.sanctions.prune()
+                self._counters.sanctions = len(self.sanctions)
+            except ParleyError:
+                pause = RETRY_SECONDS
+            except Exception:
+                _log.exception("what is banned could not be read")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    async def _read(self) -> None:
+        before = self.sanctions.version
+        known = await self._store.read()
+        if self.sanctions.version != before:
+            self._wake.set()  # something was heard meanwhile that this may not have
+            return
+        new, over = self.sanctions.replace(known.version, known.held)
+        self.known.set()
+        for held in new:
+            self._act(held)
+        for held in over:
+            self._tell_end(held.sanction)
+
+    def subscribed_again(self) -> None:
+        """The subscriber was away: something may have been missed."""
+        self._wake.set()
+
+    def hear(self, data: bytes) -> None:
+        """A publication."""
+        try:
+            news = read_news(data)
+        except ValueError:
+            self._counters.foreign += 1
+            _log.error("a publication that is none of ours", seldom="moderation")
+            return
+        if not self.known.is_set() or news.before != self.sanctions.version:
+            self._wake.set()
+            return
+        self.sanctions.version = news.after
+        if news.held is None:
+            for held in self.sanctions.drop(news.keys):
+                self._tell_end(held.sanction)
+        else:
+            self.sanctions.put(news.held)
+            self._act(news.held)
+
+    # What it means for the members here
+
+    def _act(self, held: Held) -> None:
+        sanction, seconds = held.sanction, self.sanctions.seconds(held)
+        if seconds == 0:
+            return
+        if sanction.address:
+            if not self._connections.open:
+                return
+            self._tasks.start(self._close_address(held), name="ban of an address")
+            return
+        here = [member for member in self._people.here(handle(sanction.user)) if member.user == sanction.user]
+        if sanction.spread:
+            for address in sorted({member.address for member in here} - {""})[:ADDRESSES_MAX]:
+                self._tasks.start(self._spread(sanction, address, seconds), name="ban of an address")
+        for member in here:
+            self._meet(member, sanction, seconds)
+
+    def _meet(self, member: Member, sanction: Sanction, seconds: float | None) -> None:
+        """A sanction meets a member."""
+        room = member.joined(sanction.room) if sanction.room else None
+        if sanction.room and room is None:
+            return
+        member.author = None
+        kind = sanction.kind
+        member.reply(_told(sanction, seconds))
+        if kind == MUTE:
+            return
+        leaving = member.rooms if room is None else (room,)
+        for each in leaving:
+            self.take_out(member, each)
+        if room is not None:
+            member.reply(replies.encode(replies.Left(room.name, reason="kicked" if kind == KICK else "banned")))
+        else:
+            code = CloseCode.KICKED if kind == KICK else CloseCode.BANNED
+            member.close(code, REASONS[code])
+
+    def _tell_end(self, sanction: Sanction) -> None:
+        """A mute is over before its time."""
+        if sanction.kind == MUTE:
+            for member in self._people.here(handle(sanction.user)):
+                if not sanction.room or member.joined(sanction.room) is not None:
+                    member.reply(replies.encode(replies.Moderated(UNMUTE, sanction.room)))
+
+    async def _spread(self, sanction: Sanction, address: str, seconds: float | None) -> None:
+        """Ban an address that a banned user comes from."""
+        by = By(sanction.by, sanction.by_name)
+        more = Sanction(BAN, sanction.room, sanction.user, span(address), sanction.name, *by, sanction.reason)
+        with suppress(ParleyError):
+            await self._impose(more, seconds or 0)
+
+    async def _close_address(self, held: Held) -> None:
+        """Find those who come from a banned network; others get a turn after AT_ONCE of them."""
+        net = held.sanction.address
+        version = 6 if ":" in net else 4
+        prefix = (version, int(net.rpartition("/")[2]))
+        for number, connection in enumerate(list(self._connections.open)):
+            if number % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
+            if connection.is_open and net in spans(connection.address, [prefix]):
+                self._meet_address(connection, held)
+
+    def _meet_address(self, connection: Connection, held: Held) -> None:
+        receiver, sanction = connection.receiver, held.sanction
+        if isinstance(receiver, Member):
+            if receiver.state is State.HERE:
+                self._meet(receiver, sanction, self.sanctions.seconds(held))
+        elif sanction.room in ("", receiver.about.get("room", "")):
+            connection.close(CloseCode.BANNED, REASONS[CloseCode.BANNED])
+
+
+def _told(sanction: Sanction, seconds: float | None) -> bytes:
+    """What a user is told of a sanction."""
+    lasting = UNSET if seconds is None or sanction.kind == KICK else round(seconds, 3)
+    return replies.encode(replies.Moderated(sanction.kind, sanction.room, lasting, sanction.reason))
