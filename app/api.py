@@ -14,11 +14,12 @@ from sanic.response import HTTPResponse
 
 from app import __version__
 from app.commands import Commands
-from app.connection import Connection, Connections
+from app.connection import Connection, Connections, Receiver
 from app.directory import ROOMS_MAX, Directory
-from app.endpoint import address_of, upgrade, websocket_route
+from app.endpoint import upgrade, websocket_route
 from app.errors import BadRequest, ParleyError
 from app.feed import FeedClient
+from app.gate import Gate
 from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, exposition
 from app.protocol import asyncapi
@@ -38,7 +39,7 @@ class Parts:
     commands: Commands
     directory: Directory
     connections: Connections
-    proxies: int
+    gate: Gate
     counters: Counters
     board: Scoreboard
     new_feed: Callable[[Connection, str], FeedClient]
@@ -53,6 +54,7 @@ def routes(app: Sanic[Any, Any], parts: Parts) -> None:
     _operations(app, parts)
     _rooms(app, parts)
     _page(app)
+    parts.gate.guard_changes(app)
 
 
 def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
@@ -62,11 +64,13 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
         parts.commands.greet(new)
         return new
 
+    def enter(request: Request, attach: Callable[[Connection], Receiver], address: str) -> HTTPResponse | None:
+        refused = _refused_while_draining(parts) or parts.gate.refused(request, address)
+        return refused or upgrade(request, parts.connections, attach, address)
+
     @websocket_route
     async def chat(request: Request) -> HTTPResponse | None:
-        return _refused_while_draining(parts) or upgrade(
-            request, parts.connections, member, address_of(request, parts.proxies)
-        )
+        return enter(request, member, parts.gate.address(request))
 
     @websocket_route
     async def feed(request: Request, room: str = FEED_ROOM) -> HTTPResponse | None:
@@ -75,7 +79,7 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
         except BadRequest as error:
             return text(f"{error}\n", 404)
 
-        address = address_of(request, parts.proxies)
+        address = parts.gate.address(request)
         if not parts.commands.may_feed(name, address):
             return text("this feed is not for everybody\n", 403)
 
@@ -83,7 +87,7 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
             parts.counters.connects += 1
             return parts.new_feed(connection, name)
 
-        return _refused_while_draining(parts) or upgrade(request, parts.connections, client, address)
+        return enter(request, client, address)
 
     app.add_route(chat, "/ws", name="ws")
     app.add_route(feed, "/feed", name="feed")

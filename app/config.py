@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from app.errors import SettingError
 from app.log import LEVELS
+from app.origins import written
 
 PREFIX = "PARLEY_"
 TOKEN = "PARLEY_TOKEN"
@@ -45,6 +46,31 @@ class Settings:
     workers: int = _setting(0, "Worker processes; 0: one per core, at least 2.", 0, 256)
     proxies: int = _setting(
         0, "Proxies before this server that are trusted to say, in X-Forwarded-*, who asks them for what.", 0, 10
+    )
+    origins: str = _setting(
+        "",
+        "Origins whose pages may come in, like https://chat.example; separated by commas. "
+        "Empty: the origin of this server's own page alone.",
+    )
+    handshake_seconds: float = _setting(10.0, "A handshake, or the head of a request, is cut after so long.", 1, 60)
+    arrivals_per_worker: int = _setting(
+        5000,
+        "Most connections of a worker that are no websockets yet: handshakes, requests, idle ones. Beyond, the oldest "
+        "is cut.",
+        10,
+        1_000_000,
+    )
+    connections_per_worker: int = _setting(
+        50_000,
+        "Most websockets of a worker, fewer where the limit of open files is lower; beyond, 503.",
+        1,
+        10_000_000,
+    )
+    connections_per_address: int = _setting(
+        5000,
+        "Most websockets of a worker from one IPv4 address or IPv6 /64; beyond, 429. 0: no limit.",
+        0,
+        10_000_000,
     )
     redis_url: str = _setting(
         "", "Redis to use: redis://, rediss:// or unix://. Empty: an embedded Valkey of its own.", secret=True
@@ -177,6 +203,8 @@ def _typed(field: dataclasses.Field[Any], raw: str, shown: str) -> Any:
         _check_secrets(value, shown)
     if field.name == "token_jwks_url" and value:
         _check_keys_url(value, shown)
+    if field.name == "origins":
+        _check_origins(value, shown)
     return value
 
 
@@ -194,6 +222,14 @@ def _check_keys_url(value: str, shown: str) -> None:
     near = url.hostname in ("localhost", "127.0.0.1", "::1")
     if not url.hostname or port == 0 or not (url.scheme == "https" or (url.scheme == "http" and near)):
         raise SettingError(shown, "must begin with https://, or with http:// for this machine itself")
+
+
+def _check_origins(value: str, shown: str) -> None:
+    for one in several(value):
+        try:
+            written(one)
+        except ValueError as error:
+            raise SettingError(shown, str(error)) from None
 
 
 def several(value: str) -> list[str]:

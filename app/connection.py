@@ -17,6 +17,7 @@ from websockets.protocol import OPEN, State
 from websockets.server import ServerProtocol
 
 from app import frames
+from app.admission import Admission
 from app.deadlines import Deadlines
 from app.outbox import Outbox, OutboxPool
 from app.protocol.codes import REASONS, CloseCode
@@ -62,13 +63,21 @@ class Connections:
 
     Attributes:
         open: every connection whose transport is not gone yet.
+        admission: counts them.
         deadlines: for closing handshakes and slow peers.
         message_bytes: limit of a message over all its fragments.
         on_closed: told of each connection that this side ends, and the close code.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pool: OutboxPool, message_bytes: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pool: OutboxPool,
+        message_bytes: int,
+        admission: Admission | None = None,
+    ) -> None:
         self.loop = loop
+        self.admission = Admission() if admission is None else admission
         self.pool = pool
         self.deadlines: Deadlines = pool.deadlines
         self.message_bytes = message_bytes
@@ -88,7 +97,9 @@ class Connections:
 
     def forget(self, connection: Connection) -> None:
         """A connection's transport is gone."""
-        self.open.pop(connection, None)
+        if connection in self.open:
+            del self.open[connection]
+            self.admission.leave(connection.address)
         if not self.open:
             self._gone.set()
 
@@ -149,6 +160,7 @@ class Connection(asyncio.Protocol):
         self._fragments: list[bytes] | None = None
         self._seen = 0
         connections.open[self] = None
+        connections.admission.enter(address)
 
     @property
     def is_open(self) -> bool:

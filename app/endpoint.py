@@ -16,7 +16,7 @@ from typing import Any
 
 from sanic import Request, Sanic
 from sanic.application.state import ApplicationServerInfo
-from sanic.http.constants import HTTP
+from sanic.http.constants import HTTP, Stage
 from sanic.http.stream import Stream
 from sanic.response import HTTPResponse
 from sanic.server.protocols.http_protocol import HttpProtocol
@@ -24,7 +24,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request as LibraryRequest
 from websockets.server import ServerProtocol
 
-from app.addresses import client_address
+from app.arrivals import Arrivals, Doing, State
 from app.connection import Connection, Connections, Receiver
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -45,30 +45,56 @@ class Protocol(HttpProtocol):
         super().__init__(**arguments)
         self.handed_over: Stream | None = None
 
+    def connection_made(self, transport: Any) -> None:
+        """A connection was accepted."""
+        super().connection_made(transport)  # type: ignore[no-untyped-call]
+        self.app.ctx.arrivals.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone, before it became a websocket."""
+        self.app.ctx.arrivals.leave(self)
+        super().connection_lost(exc)  # type: ignore[no-untyped-call]
+
+    def check_timeouts(self) -> None:
+        """Called by Sanic, to set a timer for each connection: `Arrivals` looks after all of them together."""
+
+    @property
+    def state_now(self) -> State:
+        """What the connection is doing."""
+        requests: int = self.state["requests_count"]
+        stage = self.http.stage if self.http is not None else Stage.IDLE
+        if stage is Stage.REQUEST or (stage is Stage.IDLE and not requests):
+            return Doing.SENDING_HEAD, requests
+        return (Doing.NOTHING if stage is Stage.IDLE else Doing.BEING_SERVED), requests
+
+    def cut(self, last: bytes) -> None:
+        """End the connection; who has said nothing yet, or has said too much already, gets no last words."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or self.state_now[0] is Doing.BEING_SERVED:
+            self.abort()  # type: ignore[no-untyped-call]
+            return
+        if last and self.recv_buffer:
+            transport.write(last)
+        transport.close()
+
     def close(self, timeout: float | None = None) -> None:
         """Called by Sanic when it is done with a request, for whatever reason."""
         stream, self.handed_over = self.handed_over, None
         if stream is None:
             super().close(timeout)
             return
-        if self._callback_check_timeouts:
-            self._callback_check_timeouts.cancel()
+        self.app.ctx.arrivals.leave(self)
         # What Sanic made for the request refers to itself in circles. Left to the garbage collector, the remains of
         # some hundred handshakes are always waiting, and take as much memory as thousands of idle connections.
         for name in ("request", "response_func", "protocol", "_send", "_receive_more"):
             setattr(stream, name, None)
-        self.transport = self._callback_check_timeouts = None
+        self.transport = None
 
 
-def prepare(app: Sanic[Any, Any]) -> None:
+def prepare(app: Sanic[Any, Any], arrivals: Arrivals) -> None:
     """Tell a Sanic application what `run` would have told it: it serves HTTP/1 alone, so it offers nothing else."""
+    app.ctx.arrivals = arrivals
     app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
-
-
-def address_of(request: Request, proxies: int) -> str:
-    """Where a request comes from, behind so many trusted proxies."""
-    forwarded = request.headers.getall("x-forwarded-for", []) if proxies else []
-    return client_address(request.conn_info.client_ip if request.conn_info else "", forwarded, proxies)
 
 
 def upgrade(

@@ -86,6 +86,10 @@ def _closed(code: str) -> Any:
     return _counter("Connections that the server closed, by close code.", "closed", code=code)
 
 
+def _refused(reason: str) -> Any:
+    return _counter("Connections refused or cut before they became websockets.", "refused", reason=reason)
+
+
 def _gap(repair: str) -> Any:
     return _counter("Log reads for rooms that may have missed events, by what mended them.", "gaps", repair=repair)
 
@@ -142,6 +146,13 @@ class Counters:
     closed_4501: int = _closed("4501")
     closed_4502: int = _closed("4502")
     closed_other: int = _closed("other")
+
+    # Connections that were not let in, and requests of pages that may not ask
+    refused_origin: int = _refused("origin")
+    refused_address: int = _refused("address")
+    refused_worker: int = _refused("worker")
+    refused_late: int = _refused("late")
+    refused_arrivals: int = _refused("arrivals")
 
     # Limits
     slow_cut: int = _counter("Members closed because they did not read.", "slow_members_cut")

@@ -47,6 +47,8 @@ WORDS = {
     503: "The server cannot do this now; try again.",
 }
 
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
 
 def json(body: object, status: int = 200) -> HTTPResponse:
     """An object for programs; never kept by caches."""
@@ -77,6 +79,14 @@ def refusal(request: Request, status: int, words: str, headers: dict[str, str] |
     return text(f"{words}\n", status, headers)
 
 
+def last_words(status: int) -> bytes:
+    """A whole response, for a connection of which no request could be read, and which ends with it."""
+    body = f"{WORDS[status]}\n"
+    own = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body)), "connection": "close"}
+    lines = [f"{name}: {value}\r\n" for name, value in {**SECURITY, **own}.items()]
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{''.join(lines)}\r\n{body}".encode("ascii")
+
+
 class AnyRequest(Request):
     """A request; one whose target is no address can be answered too."""
 
@@ -98,11 +108,15 @@ class Errors(ErrorHandler):
     def default(self, request: Request, exception: Exception) -> HTTPResponse:
         """The response to whatever went wrong; what is not Sanic's is a fault of the server, and logged."""
         status = exception.status_code if isinstance(exception, SanicException) else 500
+        if status not in PHRASES:
+            status = 400
         if status == 500:
             self.log(request, exception)
         found = exception.headers if isinstance(exception, SanicException) else {}
         kept = {name.lower(): value for name, value in found.items() if name.lower() in ("allow", "retry-after")}
-        return refusal(request, status, WORDS.get(status, HTTPStatus(status).phrase + "."), kept)
+        if "allow" in kept:
+            kept["allow"] = ", ".join(sorted(kept["allow"].split(", ")))
+        return refusal(request, status, WORDS.get(status, PHRASES[status] + "."), kept)
 
 
 def cover(app: Sanic[Any, Any]) -> None:

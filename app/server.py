@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import secrets
 import socket
 import sys
@@ -22,7 +23,9 @@ import structlog
 import uvloop
 from sanic import Sanic
 
-from app import api, log
+from app import api, log, responses
+from app.admission import Admission, places_for
+from app.arrivals import Arrivals, Waits
 from app.auth import Guests
 from app.backplane import keys
 from app.backplane.activity import RedisActivity
@@ -43,12 +46,14 @@ from app.directory import Directory
 from app.endpoint import Protocol, prepare
 from app.errors import ParleyError, SettingError
 from app.feed import FeedClient
+from app.gate import Gate
 from app.grants import Rules
 from app.greeting import Promises
 from app.hub import Hub
 from app.lifecycle import Lifecycle
 from app.metrics import Counters, Scoreboard
 from app.moderation import Moderation
+from app.origins import written
 from app.outbox import OutboxLimits, OutboxPool
 from app.people import People
 from app.presence import Patience, Presence
@@ -97,7 +102,12 @@ class Worker:
         self.board = Scoreboard(place.board_fd, place.workers)
         self.deadlines = Deadlines(loop.time)
         limits = OutboxLimits(settings.slow_soft_bytes, settings.slow_grace_seconds, settings.slow_hard_bytes)
-        self.connections = Connections(loop, OutboxPool(loop, self.deadlines, limits), settings.message_bytes)
+        self._places = places_for(
+            resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings.arrivals_per_worker, settings.connections_per_worker
+        )
+        admission = Admission(self._places.connections, settings.connections_per_address)
+        pool = OutboxPool(loop, self.deadlines, limits)
+        self.connections = Connections(loop, pool, settings.message_bytes, admission)
         self.connections.on_closed = Closings(self.counters).closed
         seconds = settings.redis_timeout_seconds
         self.pipeline = Pipeline(address, f"parley-{self.name}", seconds)
@@ -198,9 +208,6 @@ class Worker:
         app.config.update(
             ACCESS_LOG=False,
             MOTD=False,
-            REQUEST_TIMEOUT=10,
-            RESPONSE_TIMEOUT=30,
-            KEEP_ALIVE_TIMEOUT=65,
             REQUEST_MAX_SIZE=1024 * 1024,
             FALLBACK_ERROR_FORMAT="text",
         )
@@ -209,7 +216,7 @@ class Worker:
             commands=self.commands,
             directory=self.directory,
             connections=self.connections,
-            proxies=self.settings.proxies,
+            gate=self._gate(),
             counters=self.counters,
             board=self.board,
             new_feed=self._new_feed,
@@ -217,8 +224,19 @@ class Worker:
             reasons=self.lifecycle.reasons,
         )
         api.routes(app, parts)
-        prepare(app)
+        prepare(app, self._arrivals())
         return app
+
+    def _gate(self) -> Gate:
+        settings = self.settings
+        listed = [written(origin) for origin in several(settings.origins)]
+        return Gate(self.connections.admission, self.counters, listed, settings.proxies)
+
+    def _arrivals(self) -> Arrivals:
+        late, full = responses.last_words(408), responses.last_words(503)
+        waits = Waits(head=self.settings.handshake_seconds)
+        clock = asyncio.get_running_loop().time
+        return Arrivals(clock, self.deadlines, self.counters, self._places.arrivals, waits, late, full)
 
     async def run(self) -> None:
         """Serve until told to stop, then drain."""

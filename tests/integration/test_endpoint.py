@@ -15,9 +15,11 @@ from sanic.http.http1 import Http
 from sanic.response import HTTPResponse
 from websockets.asyncio.client import ClientConnection, connect
 
+from app.arrivals import Arrivals, Waits
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
 from app.endpoint import Protocol, prepare, upgrade, websocket_route
+from app.metrics import Counters
 from app.outbox import OutboxLimits, OutboxPool
 
 # Sanic rewrites its protocol at a start, once a process: one server for all tests here.
@@ -67,7 +69,8 @@ async def server(connections: Connections) -> AsyncIterator[Any]:
     app: Sanic[Any, Any] = Sanic("endpoint", configure_logging=False)
     app.config.update(ACCESS_LOG=False, MOTD=False)
     app.add_route(echo, "/ws", name="ws")
-    prepare(app)
+    loop = asyncio.get_running_loop()
+    prepare(app, Arrivals(loop.time, Deadlines(loop.time), Counters(), 1000, Waits()))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server: Any = await app.create_server(sock=listener, protocol=Protocol, return_asyncio_server=True)
         await server.startup()

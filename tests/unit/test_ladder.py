@@ -16,7 +16,8 @@ APP = Path(__file__).parents[2] / "app"
 # From the lowest level up, and inside a level from left to right: a module imports only what is written before it.
 # A name that ends with a slash is a package that has one place; inside, its modules form no circle.
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "events", "findings", "frames", "log", "metrics", "deadlines", "tasks", "config", "addresses"),
+    ("errors", "events", "findings", "frames", "log", "metrics", "deadlines", "tasks", "origins", "config"),
+    ("addresses",),
     ("protocol.codes", "protocol.names", "protocol.lookalikes"),
     ("protocol.requests", "protocol.replies", "protocol.bodies", "protocol.shapes", "protocol.asyncapi"),
     (
@@ -24,6 +25,8 @@ LADDER: tuple[tuple[str, ...], ...] = (
         "grants",
         "auth",
         "tokens",
+        "admission",
+        "arrivals",
         "outbox",
         "room",
         "member",
@@ -39,14 +42,14 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("reader", "hub", "relay", "typists", "ledger", "presence", "directory"),
     ("people", "moderation", "marks", "mentions", "direct", "inbox"),
     ("signin", "joining", "greeting", "paging", "author", "amending", "moderating", "sending", "commands", "feed"),
-    ("endpoint", "responses", "api", "canary", "lifecycle", "embedded", "secret"),
+    ("endpoint", "responses", "gate", "api", "canary", "lifecycle", "embedded", "secret"),
     ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "loadtest/", "doctor/", "cli"),
 )
 PLACES = {name: number for number, name in enumerate(name for level in LADDER for name in level)}
 
 # What comes from outside has one home each: an upgrade, or a change of mind, is felt there alone.
 HOMES = {
-    "sanic": {"endpoint", "responses", "api", "server"},
+    "sanic": {"endpoint", "responses", "gate", "api", "server"},
     "redis": {"backplane.link", "traffic/", "verify/"},
     "hiredis": {"backplane/", "embedded", "server", "doctor/"},
     "websockets": {"connection", "endpoint", "client/", "verify/", "traffic/", "doctor/"},

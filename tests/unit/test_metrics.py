@@ -66,7 +66,8 @@ def test_names_follow_the_rules_of_prometheus() -> None:
         assert declared.name.endswith("_seconds") or declared.kind is not Kind.HISTOGRAM, declared.name
         assert not re.search(r"milli|_ms\b|_us\b|kilo|minutes", declared.name), declared.name
         assert declared.help.endswith("."), declared.name
-    assert {label for declared in DECLARED for label in declared.labels} == {"code", "limit", "repair", "result"}
+    labels = {label for declared in DECLARED for label in declared.labels}
+    assert labels == {"code", "limit", "reason", "repair", "result"}
 
 
 def test_series_of_one_metric_agree() -> None:

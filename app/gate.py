@@ -1,0 +1,94 @@
+"""Who may come in: looks at each handshake before it is answered, and at each request that would change something."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import structlog
+from sanic import Request, Sanic
+from sanic.response import HTTPResponse
+
+from app import origins
+from app.addresses import client_address, network
+from app.admission import Admission
+from app.metrics import Counters
+from app.responses import refusal
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+ADDRESS_RETRY_SECONDS = 10
+SHOWN_CHARS = 100
+
+_log = structlog.get_logger(component="gate")
+
+
+class Gate:
+    """Refuses: foreign pages (403), an address (429) or anybody (503) where there are too many already.
+
+    `listed` are the origins whose pages may come in, none: those of this server alone. `proxies` is how many trusted
+    ones there are before this server.
+    """
+
+    def __init__(self, admission: Admission, counters: Counters, listed: Collection[str], proxies: int) -> None:
+        self._admission = admission
+        self._counters = counters
+        self._listed = frozenset(listed)
+        self._proxies = proxies
+
+    def address(self, request: Request) -> str:
+        """Where a request comes from."""
+        forwarded = request.headers.getall("x-forwarded-for", ()) if self._proxies else ()
+        return client_address(request.conn_info.client_ip if request.conn_info else "", forwarded, self._proxies)
+
+    def refused(self, request: Request, address: str) -> HTTPResponse | None:
+        """The answer to a handshake that may not go on; None for one that may."""
+        if not self._permitted(request):
+            return self._foreign(request, address)
+        if self._admission.full():
+            self._counters.refused_worker += 1
+            _log.info("refused", reason="worker full", connections=len(self._admission), seldom="worker full")
+            return refusal(request, 503, "This server is full; try again.", {"retry-after": "1"})
+        if self._admission.full_for(address):
+            self._counters.refused_address += 1
+            _log.info("refused", reason="too many from there", address=address, seldom=network(address))
+            retry = {"retry-after": str(ADDRESS_RETRY_SECONDS)}
+            return refusal(request, 429, "There are too many connections from your address.", retry)
+        return None
+
+    def guard_changes(self, app: Sanic[Any, Any]) -> None:
+        """Refuse foreign pages whatever could change something; called when all routes are there."""
+
+        def check(request: Request) -> HTTPResponse | None:
+            return None if self._permitted(request) else self._foreign(request, self.address(request))
+
+        names = [str(route.name) for route in app.router.routes if set(route.methods or ()) - SAFE]
+        if names:
+            app.register_named_middleware(check, names, "request")
+
+    def _permitted(self, request: Request) -> bool:
+        claimed = request.headers.getall("origin", ())
+        return not claimed or origins.permitted(claimed, self._listed, "" if self._listed else self._own(request))
+
+    def _own(self, request: Request) -> str:
+        """The origin of this server's pages, as the client sees it."""
+        headers, proxies = request.headers, self._proxies
+        hosts, scheme = headers.getall("host", ()), "http"
+        if proxies:
+            scheme = origins.from_right(headers.getall("x-forwarded-proto", ("http",)), proxies)
+            forwarded = headers.getall("x-forwarded-host", ())
+            if forwarded:
+                return origins.of_address(scheme, origins.from_right(forwarded, proxies))
+        return origins.of_address(scheme, hosts[0]) if len(hosts) == 1 else ""
+
+    def _foreign(self, request: Request, address: str) -> HTTPResponse:
+        self._counters.refused_origin += 1
+        claimed = ", ".join(request.headers.getall("origin", ()))[:SHOWN_CHARS]
+        _log.info(
+            "refused",
+            reason="foreign origin",
+            origin=claimed.encode("ascii", "backslashreplace").decode(),
+            expected=sorted(self._listed) or [self._own(request)],
+            address=address,
+            seldom=network(address),
+        )
+        return refusal(request, 403, "Pages of this origin may not come in.")
