@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from app import __version__, doctor, loadtest, log, terminal, verify
+from app import __version__, doctor, keycommand, loadtest, log, terminal, verify
 from app.config import PREFIX, TOKEN, Settings, flag, links, load, several
 from app.errors import ParleyError, SettingError, StartError
 
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATTERN=RIGHT",
         help="a room, or the beginning of names followed by *, and read, write or moderate; any number of times",
     )
+    keycommand.add_parser(commands)
     terminal.add_parser(commands)
     verify.add_parser(commands)
     loadtest.add_parser(commands)
@@ -70,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(terminal.run(namespace, os.environ))
     if namespace.command == "token":
         sys.exit(_token(namespace))
+    if namespace.command == "key":
+        log.configure("error", "text")
+        sys.exit(keycommand.run(namespace, os.environ))
     if namespace.command == "verify":
         sys.exit(verify.run(namespace))
     if namespace.command == "loadtest":

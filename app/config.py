@@ -97,6 +97,7 @@ class Settings:
     token_issuer: str = _setting("", "What such tokens have to name as issuer (iss); empty: anything.")
     token_leeway_seconds: float = _setting(30.0, "How far the clock that made a token may differ from this one.", 0, 60)
     room_rules: str = _setting("", "File that says what everybody may do in which rooms; empty: read and write in all.")
+    api_keys: str = _setting("", "File of API keys beside those that `parley key` has made; empty: none.")
     redis_timeout_seconds: float = _setting(2.0, "Redis counts as away when it is silent for so long.", 0.1, 60)
     history_events: int = _setting(10_000, "Events kept per room, at least.", 100, 10_000_000)
     history_seconds: int = _setting(30 * 86400, "How long events are kept, at least.", 600, 10 * 365 * 86400)

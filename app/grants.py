@@ -44,11 +44,11 @@ class Grants:
             return None
         if not isinstance(claim, dict) or len(claim) > PATTERNS_MAX:
             raise ValueError(f"rooms is an object of at most {PATTERNS_MAX} patterns")
-        return cls({_pattern(name): max(map(_right, _listed(rights))) for name, rights in claim.items()})
+        return cls({pattern(name): max(map(_right, _listed(rights))) for name, rights in claim.items()})
 
     def right(self, room: str) -> Right | None:
         """The right in a room; None where no pattern fits."""
-        return max((right for pattern, right in self._patterns.items() if fits(pattern, room)), default=None)
+        return max((right for name, right in self._patterns.items() if fits(name, room)), default=None)
 
     @property
     def everywhere(self) -> bool:
@@ -84,8 +84,8 @@ class Rules:
             if table or not isinstance(rooms, dict) or not isinstance(moderators, dict):
                 raise ValueError("it has the tables [rooms] and [moderators], and nothing else")
             return cls(
-                [(_pattern(name), _rule(rule)) for name, rule in rooms.items()],
-                {_pattern(name): _users(users) for name, users in moderators.items()},
+                [(pattern(name), _rule(rule)) for name, rule in rooms.items()],
+                {pattern(name): _users(users) for name, users in moderators.items()},
             )
         except (OSError, ValueError) as error:
             raise SettingError("--room-rules", f"{path}: {error}") from None
@@ -100,7 +100,7 @@ class Rules:
 
     def everybody(self, room: str) -> Right:
         """What everybody may do in a room."""
-        return next((right for pattern, right in self._rules if fits(pattern, room)), Right.WRITE)
+        return next((right for name, right in self._rules if fits(name, room)), Right.WRITE)
 
 
 def fits(pattern: str, room: str) -> bool:
@@ -108,7 +108,8 @@ def fits(pattern: str, room: str) -> bool:
     return room.startswith(pattern[:-1]) if pattern.endswith("*") else room == pattern
 
 
-def _pattern(name: object) -> str:
+def pattern(name: object) -> str:
+    """The pattern of that name. Raises ValueError if it is none."""
     if not isinstance(name, str) or not 1 <= len(name) <= ROOM_MAX or "*" in name[:-1]:
         raise ValueError(f"{name!r:.80} is no room's name, nor the beginning of one followed by *")
     return name

@@ -93,3 +93,6 @@ DEEDS = f"{PREFIX}{{~moderation}}:deeds"
 
 MODERATION = f"{PREFIX}moderation".encode()
 """Channel: what all workers are told of bans, mutes and kicks."""
+
+API_KEYS = f"{PREFIX}keys"
+"""Hash: id of an API key -> the key without its secret, as JSON. See backplane/keyring.py."""
