@@ -76,8 +76,45 @@ def test_the_first_rule_that_fits_decides(tmp_path: Path) -> None:
     ]
 
 
+def test_moderators_are_named_by_their_ids(tmp_path: Path) -> None:
+    """For the rooms of all patterns that fit; the pattern of all rooms is everywhere."""
+    path = tmp_path / "rooms.toml"
+    path.write_text('[moderators]\n"news" = ["u1", "u2"]\n"n*" = ["u3"]\n"*" = ["u4"]\n')
+    rules = Rules.read(path)
+    users = ("u1", "u2", "u3", "u4", "u5")
+    assert [user for user in users if rules.moderates(user, "news")] == ["u1", "u2", "u3", "u4"]
+    assert [user for user in users if rules.moderates(user, "lobby")] == ["u4"]
+    assert [user for user in users if rules.moderates_everywhere(user)] == ["u4"]
+    assert rules.everybody("news") is Right.WRITE
+
+
+def test_everywhere_is_only_what_says_so() -> None:
+    """A claim for all rooms' names one by one, or less than to moderate, is not."""
+    claims = [{"*": "moderate"}, {"*": ["read", "moderate"], "a": "read"}, {"a*": "moderate"}, {"*": "write"}, {}]
+    assert [grants.everywhere for claim in claims if (grants := Grants.claimed(claim))] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
 @pytest.mark.parametrize(
-    "text", ["rooms", "rooms = 5", '[rooms]\n"a" = "closed"', "[rooms]\na = 5", '[rooms]\n"a*b" = "open"', "[room]\n"]
+    "text",
+    [
+        "rooms",
+        "rooms = 5",
+        '[rooms]\n"a" = "closed"',
+        "[rooms]\na = 5",
+        '[rooms]\n"a*b" = "open"',
+        "[room]\n",
+        "moderators = 5",
+        '[moderators]\na = "u1"',
+        "[moderators]\na = [5]",
+        '[moderators]\na = [""]',
+        '[moderators]\n"a*b" = ["u1"]',
+    ],
 )
 def test_a_file_that_is_wrong_is_named(tmp_path: Path, text: str) -> None:
     """One line with its path; a room is never open by mistake."""
