@@ -1,4 +1,4 @@
-"""The HTTP side: the page and its files, websockets, liveness, readiness, health, metrics."""
+"""The HTTP side without the API: the page and its files, websockets, liveness, readiness, health, metrics."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from sanic.response import HTTPResponse
 from app import __version__
 from app.commands import Commands
 from app.connection import Connection, Connections, Receiver
-from app.directory import ROOMS_MAX, Directory
 from app.endpoint import upgrade, websocket_route
-from app.errors import BadRequest, ParleyError
+from app.errors import BadRequest
 from app.feed import FeedClient
 from app.gate import Gate
 from app.member import Member
 from app.metrics import Counters, Scoreboard, WorkerState, exposition
 from app.protocol import asyncapi
 from app.protocol.names import room_name
-from app.responses import WORDS, cover, json, problem, refusal, text
+from app.responses import WORDS, cover, json, refusal, text
 
 WEB = Path(__file__).parent / "web"
 FEED_ROOM = "feed"
@@ -37,7 +36,6 @@ class Parts:
 
     node: str
     commands: Commands
-    directory: Directory
     connections: Connections
     gate: Gate
     counters: Counters
@@ -52,7 +50,6 @@ def routes(app: Sanic[Any, Any], parts: Parts) -> None:
     cover(app)
     _websockets(app, parts)
     _operations(app, parts)
-    _rooms(app, parts)
     _page(app)
     parts.gate.guard_changes(app)
 
@@ -145,21 +142,6 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
     app.add_route(described, "/asyncapi.json", methods=READ, name="asyncapi")
     app.add_route(seen, "/seen", methods=READ, name="seen")
     app.add_route(metrics, "/metrics", methods=READ, name="metrics")
-
-
-def _rooms(app: Sanic[Any, Any], parts: Parts) -> None:
-    async def rooms(request: Request) -> HTTPResponse:
-        limit = request.args.get("limit", "50")
-        if not limit.isdecimal():
-            return problem(400, "limit is a number", code="bad_request")
-        try:
-            listed = await parts.directory.rooms(ROOMS_MAX)
-            known = [entry for entry in listed if parts.commands.anybody_may_read(entry.room)]
-            return json({"rooms": known[: int(limit[:9])]})
-        except ParleyError as error:
-            return problem(503, str(error), code=error.code)
-
-    app.add_route(rooms, "/api/v1/rooms", methods=READ, name="rooms")
 
 
 def _page(app: Sanic[Any, Any]) -> None:

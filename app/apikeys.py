@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 
 from app.errors import BadRequest, SettingError
 from app.grants import PATTERNS_MAX, fits, pattern
-from app.protocol.names import DIRECT, user_name
+from app.protocol.names import DIRECT, SERVICE, user_name
 
 PREFIX = "pk"
 KEYS_MAX = 1000
@@ -67,7 +67,7 @@ class ApiKey(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     @property
     def user(self) -> str:
         """The user that this service is."""
-        return f"svc:{self.name}"
+        return SERVICE + self.name
 
     @property
     def everywhere(self) -> bool:

@@ -90,6 +90,10 @@ def _refused(reason: str) -> Any:
     return _counter("Connections refused or cut before they became websockets.", "refused", reason=reason)
 
 
+def _api(status: str) -> Any:
+    return _counter("HTTP API requests answered, by class of status.", "api_requests", status=status)
+
+
 def _gap(repair: str) -> Any:
     return _counter("Log reads for rooms that may have missed events, by what mended them.", "gaps", repair=repair)
 
@@ -126,6 +130,12 @@ class Counters:
     delivery_seconds: Histogram = _histogram(
         "From an event's time, by Redis' clock as estimated here, until it was written to the local members."
     )
+
+    # HTTP API
+    api_2xx: int = _api("2xx")
+    api_4xx: int = _api("4xx")
+    api_5xx: int = _api("5xx")
+    api_seconds: Histogram = _histogram("From an HTTP API request's arrival to its answer.")
 
     # People
     roster_writes: int = _counter("Changes of a room's people written for other workers.")
@@ -164,6 +174,8 @@ class Counters:
     limit_unacked: int = _limit("unacked")
     limit_unconfirmed: int = _limit("unconfirmed")
     limit_sanctions: int = _limit("sanctions")
+    limit_api_rate: int = _limit("api_rate")
+    limit_api_under_way: int = _limit("api_under_way")
 
     # Redis
     redis_up: int = _gauge("1 while both connections to Redis are up.")
@@ -185,6 +197,11 @@ class Counters:
     def hit(self, limit: str) -> None:
         """Somebody hit the limit of that name."""
         attribute = f"limit_{limit}"
+        setattr(self, attribute, getattr(self, attribute) + 1)
+
+    def api(self, status: int) -> None:
+        """An HTTP API request was answered with this status, which is 200 or more."""
+        attribute = f"api_{status // 100}xx"
         setattr(self, attribute, getattr(self, attribute) + 1)
 
     def close(self, code: int) -> None:

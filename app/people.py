@@ -43,6 +43,10 @@ class People:
     def __len__(self) -> int:
         return len(self._here)
 
+    def handles(self) -> list[str]:
+        """Who is on this worker."""
+        return list(self._here)
+
     def here(self, handle: str) -> tuple[Member, ...]:
         """The person's connections on this worker, in the order in which they came."""
         found = self._here.get(handle, ())

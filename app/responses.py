@@ -14,6 +14,7 @@ from sanic.exceptions import BadURL, SanicException
 from sanic.handlers import ErrorHandler
 from sanic.response import BaseHTTPResponse, HTTPResponse
 
+from app.protocol.problems import MEDIA_TYPE, code_of, problem
 from app.protocol.replies import encode
 
 API = "/api/"
@@ -62,17 +63,12 @@ def text(body: str, status: int, headers: dict[str, str] | None = None) -> HTTPR
     return HTTPResponse(body, status=status, headers=headers, content_type="text/plain; charset=utf-8")
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: object) -> HTTPResponse:
-    """An error for programs, as RFC 9457 has it. `more` are further members of the object."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
-    kept = {"cache-control": "no-store", **(headers or {})}
-    return HTTPResponse(encode(body), status=status, headers=kept, content_type="application/problem+json")
-
-
 def refusal(request: Request, status: int, words: str, headers: dict[str, str] | None = None) -> HTTPResponse:
     """An error in the shape that its place asks for."""
     if request.path.startswith(API):
-        return problem(status, words, headers)
+        body = encode(problem(status, code_of(status), words))
+        kept = {"cache-control": "no-store", **(headers or {})}
+        return HTTPResponse(body, status=status, headers=kept, content_type=MEDIA_TYPE)
     if request.method == "GET" and "text/html" in request.headers.getone("accept", ""):
         page = PAGE.format(status=status, title=HTTPStatus(status).phrase, words=words)
         return HTTPResponse(page, status=status, headers=headers, content_type="text/html; charset=utf-8")

@@ -26,9 +26,12 @@ from sanic import Sanic
 from app import api, log, responses
 from app.admission import Admission, places_for
 from app.arrivals import Arrivals, Waits
+from app.apikeys import ApiKey, file_keys
 from app.auth import Guests
 from app.backplane import keys
 from app.backplane.activity import RedisActivity
+from app.backplane.census import RedisCensus
+from app.backplane.keyring import Keyring
 from app.backplane.link import Address
 from app.backplane.moderation import RedisModeration
 from app.backplane.personal import RedisPersonal
@@ -41,6 +44,7 @@ from app.closings import Closings
 from app.commands import Commands
 from app.config import Settings, flag, several
 from app.connection import Connection, Connections
+from app.counting import Counting
 from app.deadlines import Deadlines
 from app.directory import Directory
 from app.endpoint import Protocol, prepare
@@ -61,9 +65,17 @@ from app.reader import Reader
 from app.relay import Relay
 from app.rights import Rights
 from app.sanctions import Sanctions
+from app.service.dispatch import Dispatch
+from app.service.gate import Gate as KeyGate
+from app.service.handlers import handlers
+from app.service.rates import Rates
+from app.service.reading import Reading
+from app.service.routes import routes as service_routes
+from app.service.speaking import Speaking
 from app.signin import KeySet, Signin
 from app.tasks import Tasks
-from app.tokens import Expected, file_keys, shared_keys
+from app.tokens import Expected, shared_keys
+from app.tokens import file_keys as token_keys
 
 BACKLOG = 4096
 START_SECONDS = 15.0
@@ -119,10 +131,12 @@ class Worker:
         self.subscriber.on_messages = self.relay.deliver
         self.subscriber.on_again = self._subscribed_again
         patience = Patience(settings.presence_limit, settings.presence_grace_seconds, settings.presence_lease_seconds)
-        self.presence = Presence(self.hub, RedisRosters(self.pipeline), self.counters, loop.time, patience)
+        rosters = RedisRosters(self.pipeline)
+        self.presence = Presence(self.hub, rosters, self.counters, loop.time, patience)
         self.relay.on_people = self.presence.hear
         activity = RedisActivity(self.pipeline, settings.history_seconds)
         self.directory = Directory(activity, self.presence, self.broker.touched, loop.time)
+        self.reading = Reading(self.broker, activity, rosters, self.presence, self.directory)
         self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
         self.people = People(self.subscriber, self.counters)
         self.relay.on_other = self._other
@@ -136,6 +150,16 @@ class Worker:
             self.counters,
             self.connections,
         )
+        self.counting = Counting(
+            RedisCensus(self.pipeline),
+            activity,
+            self.presence,
+            self.people,
+            lambda: len(self.connections.open),
+            loop.time,
+        )
+        personal = RedisPersonal(self.pipeline, settings.history_seconds)
+        self.speaking = Speaking(self.broker, personal, self.reading, self.counters, settings.text_chars)
         users = signin(settings)
         self.keys = users.remote if users is not None else None
         self.commands = Commands(
@@ -149,7 +173,7 @@ class Worker:
             self.counters,
             self._promises(),
             self.people,
-            RedisPersonal(self.pipeline, settings.history_seconds),
+            personal,
             self.moderation,
             rights(settings, sanctions),
             users,
@@ -214,7 +238,6 @@ class Worker:
         parts = api.Parts(
             node=self.name,
             commands=self.commands,
-            directory=self.directory,
             connections=self.connections,
             gate=self._gate(),
             counters=self.counters,
@@ -224,6 +247,7 @@ class Worker:
             reasons=self.lifecycle.reasons,
         )
         api.routes(app, parts)
+        service_routes(app, self._dispatch())
         prepare(app, self._arrivals())
         return app
 
@@ -238,12 +262,19 @@ class Worker:
         clock = asyncio.get_running_loop().time
         return Arrivals(clock, self.deadlines, self.counters, self._places.arrivals, waits, late, full)
 
+    def _dispatch(self) -> Dispatch:
+        """What answers the HTTP API."""
+        gate = KeyGate(Keyring(self.pipeline), api_keys(self.settings), time.monotonic, time.time)
+        carried_out = handlers(self.speaking, self.reading, self.counting)
+        return Dispatch(gate, Rates(time.monotonic), carried_out, self.counters, self.settings.message_bytes)
+
     async def run(self) -> None:
         """Serve until told to stop, then drain."""
         async with asyncio.TaskGroup() as group:
             long_lived = self.lifecycle.start(group)
             if self.keys is not None:
                 long_lived.append(group.create_task(self.keys.run(), name="keys of tokens"))
+            long_lived.append(group.create_task(self.counting.run(), name="counting"))
             await self.lifecycle.connected(START_SECONDS)
             listener = socket.socket(fileno=self.place.listener_fd)
             server: Any = await self.application().create_server(
@@ -278,7 +309,7 @@ def signin(settings: Settings) -> Signin | None:
         if settings.guests == "off":
             raise SettingError(flag("guests"), "nobody could come in: set PARLEY_TOKEN_SECRET, _KEYS or _JWKS_URL")
         return None
-    keys = [*shared_keys(several(settings.token_secret)), *file_keys(several(settings.token_keys))]
+    keys = [*shared_keys(several(settings.token_secret)), *token_keys(several(settings.token_keys))]
     expected = Expected(settings.token_audience, settings.token_issuer, settings.token_leeway_seconds)
     return Signin(keys, expected, KeySet(settings.token_jwks_url) if settings.token_jwks_url else None)
 
@@ -286,6 +317,11 @@ def signin(settings: Settings) -> Signin | None:
 def rights(settings: Settings, sanctions: Sanctions | None = None) -> Rights:
     """Who may do what. Raises SettingError for a file of rules that is none."""
     return Rights(Rules.read(Path(settings.room_rules)) if settings.room_rules else Rules(), sanctions)
+
+
+def api_keys(settings: Settings) -> list[ApiKey]:
+    """The API keys of the file. Raises SettingError for a file that is none."""
+    return file_keys(Path(settings.api_keys)) if settings.api_keys else []
 
 
 def _watch_lifeline(fd: int, lifecycle: Lifecycle) -> None:

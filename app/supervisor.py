@@ -26,7 +26,7 @@ from app.embedded import Embedded
 from app.errors import SettingError, StartError, Unavailable
 from app.metrics import Scoreboard, WorkerState
 from app.secret import check_shared, secrets_of
-from app.server import BACKLOG, Order, Place, rights, signin
+from app.server import BACKLOG, Order, Place, api_keys, rights, signin
 
 READY_SECONDS = 30.0
 STEADY_SECONDS = 10.0
@@ -82,7 +82,7 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         # Files that cannot be used are told of here, in one line, and not by every worker.
-        signin(settings), rights(settings)
+        signin(settings), rights(settings), api_keys(settings)
         _raise_file_limit()
         self._listener = listen(settings)
         self._board = Scoreboard.create(settings.worker_count)

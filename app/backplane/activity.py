@@ -50,6 +50,12 @@ class Activity(Protocol):
     async def newest(self, limit: int, workers: Iterable[str]) -> list[About]:
         """The rooms with the newest activity; people are those on these workers. Raises Unavailable, NotConfirmed."""
 
+    async def room(self, room: str, workers: Iterable[str]) -> About | None:
+        """One room, whatever it is; None if there is none. `ts` is 0 if nothing is kept. Raises as `newest`."""
+
+    async def total(self) -> int:
+        """How many rooms with activity there are. Raises as `newest`."""
+
 
 class RedisActivity:
     """See Activity. Rooms idle for `kept_seconds` fall out, and the oldest beyond ROOMS_MAX."""
@@ -59,6 +65,7 @@ class RedisActivity:
         self._kept_seconds = kept_seconds
         self._about = Script("about")
         self._about.sha = sha1(self._about.source.encode(), usedforsecurity=False).hexdigest()
+        self._last = Script("last")
         self._until_trim = 0
 
     def write(self, touched: dict[str, int]) -> dict[str, int]:
@@ -95,10 +102,28 @@ class RedisActivity:
         except hiredis.ReplyError as error:
             raise Unavailable(f"Redis refuses to read: {error}") from None
         return [
-            About(room, ts, reply[0], reply[1] or b"", reply[2], (reply[3] or b"").decode(), reply[4])
+            _about(room, ts, reply)
             for (room, ts), reply in zip(times.items(), replies, strict=True)
             if type(reply) is list and reply[0] is not None
         ]
+
+    async def room(self, room: str, workers: Iterable[str]) -> About | None:
+        """See Activity."""
+        try:
+            last = await self._pipeline.run_script(self._last, 2, keys.log(room), keys.meta(room))
+            if not last:
+                return None
+            about = await self._pipeline.run_script(self._about, *self._arguments(room, list(workers)))
+        except hiredis.ReplyError as error:
+            raise Unavailable(f"Redis refuses to read: {error}") from None
+        return _about(room, last[2], about) if about[0] is not None else None
+
+    async def total(self) -> int:
+        """See Activity."""
+        try:
+            return int(await self._pipeline.call("ZCARD", keys.ROOMS))
+        except hiredis.ReplyError as error:
+            raise Unavailable(f"Redis refuses to read: {error}") from None
 
     def _arguments(self, room: str, workers: Sequence[str]) -> tuple[str | int, ...]:
         names = [keys.roster(room, worker) for worker in workers]
@@ -123,6 +148,10 @@ class RedisActivity:
             if isinstance(reply, ParleyError):
                 raise reply
         return replies
+
+
+def _about(room: str, ts: int, reply: Sequence[Reply]) -> About:
+    return About(room, ts, reply[0], reply[1] or b"", reply[2], (reply[3] or b"").decode(), reply[4])
 
 
 def _ignore(_reply: Reply) -> None:

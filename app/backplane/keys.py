@@ -73,6 +73,11 @@ def canary(worker: str) -> bytes:
     return f"{PREFIX}canary:{worker}".encode()
 
 
+def census(worker: str) -> str:
+    """String: how much goes on at a worker; see backplane/census.py."""
+    return f"{PREFIX}census:{worker}"
+
+
 FINGERPRINT = f"{PREFIX}secret"
 """Hash: tells which secret the servers here sign guest tokens with, and since when. See scripts/secret.lua."""
 

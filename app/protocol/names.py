@@ -12,6 +12,7 @@ from app.errors import BadRequest
 ROOM_MAX = 64
 NAME_MAX = 32
 DIRECT = "dm:"
+SERVICE = "svc:"
 TOPIC_MAX = 200
 EMOJI_MAX = 16
 _ROOM_PLAIN = re.compile(r"[A-Za-z0-9\-_.:@]{1,64}\Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
@@ -107,11 +108,27 @@ class MemoryActivity:
         self.reads += 1
         living = list(workers)
         await asyncio.sleep(0)
-        found = []
-        for room, ts in sorted(self._store.active.items(), key=lambda pair: -pair[1])[:limit]:
-            people = {
-                user for worker in living for user in self._store.rosters.get((room, worker), Written(0, {})).people
-            }
-            kept = self._store.rooms[room]
-            found.append(About(room, ts, kept.seq, kept.topic, len(people), kept.epoch, kept.others))
-        return found
+        latest = sorted(self._store.active.items(), key=lambda pair: -pair[1])[:limit]
+        return [self._about(room, ts, living) for room, ts in latest]
+
+    async def room(self, room: str, workers: Iterable[str]) -> About | None:
+        """See Activity."""
+        if not self.up:
+            raise Unavailable("Redis cannot be reached")
+        await asyncio.sleep(0)
+        kept = self._store.rooms.get(room)
+        if kept is None:
+            return None
+        ts = json.loads(kept.log[-1])["ts"] if kept.log else 0
+        return self._about(room, ts, list(workers))
+
+    async def total(self) -> int:
+        """See Activity."""
+        if not self.up:
+            raise Unavailable("Redis cannot be reached")
+        return len(self._store.active)
+
+    def _about(self, room: str, ts: int, living: list[str]) -> About:
+        people = {user for worker in living for user in self._store.rosters.get((room, worker), Written(0, {})).people}
+        kept = self._store.rooms[room]
+        return About(room, ts, kept.seq, kept.topic, len(people), kept.epoch, kept.others)

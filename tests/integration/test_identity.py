@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from app.tokens import make
-from tests.support import ROOT, Peer, Server, until_async
+from tests.support import ROOT, Peer, Server
 from tests.unit.test_tokens import EC, ED, OTHER, RSA, SECRET, jwk, pem, signed
 
 
@@ -96,7 +96,7 @@ async def test_tokens_by_secret_and_by_file(server: Callable[..., Server], tmp_p
     assert (await huge.ask("hello", token="A" * 60_000))["code"] == "bad_request"
     assert (await huge.ask("hello", token=tokens[0]))["type"] == "welcome"
     await huge.close()
-    assert (here.get("/api/v1/rooms")[1], here.get("/feed")[0]) == (b'{"rooms":[]}', 403)
+    assert (here.get("/api/v1/rooms")[0], here.get("/feed")[0]) == (401, 403)
     log = here.log.read_text()
     assert not [token for token in (*tokens, *wrong, late, SECRET, OTHER) if token in log]
 
@@ -149,7 +149,6 @@ async def test_rules_and_claims_decide_over_workers(server: Callable[..., Server
     assert (await head.ask("delete", room=room, cid="b", seq=sent["seq"]))["type"] == "ack"
     assert (await guest.push("deleted"))["of"] == sent["seq"]
     assert here.get("/feed/team-red")[0] == 403
-    await until_async(lambda: room in here.get("/api/v1/rooms")[1].decode(), "the room is listed")
     for peer in (guest, editor, head):
         await peer.close()
 

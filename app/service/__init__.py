@@ -1,0 +1,1 @@
+"""The HTTP API for back ends: who may ask, what is done, how it is answered."""
