@@ -25,8 +25,8 @@ from sanic import Sanic
 
 from app import api, log, responses
 from app.admission import Admission, places_for
-from app.arrivals import Arrivals, Waits
 from app.apikeys import ApiKey, file_keys
+from app.arrivals import Arrivals, Waits
 from app.auth import Guests
 from app.backplane import keys
 from app.backplane.activity import RedisActivity
@@ -66,8 +66,8 @@ from app.relay import Relay
 from app.rights import Rights
 from app.sanctions import Sanctions
 from app.service.dispatch import Dispatch
-from app.service.gate import Gate as KeyGate
 from app.service.handlers import handlers
+from app.service.holders import Holders
 from app.service.rates import Rates
 from app.service.reading import Reading
 from app.service.routes import routes as service_routes
@@ -264,9 +264,9 @@ class Worker:
 
     def _dispatch(self) -> Dispatch:
         """What answers the HTTP API."""
-        gate = KeyGate(Keyring(self.pipeline), api_keys(self.settings), time.monotonic, time.time)
+        holders = Holders(Keyring(self.pipeline), api_keys(self.settings), time.monotonic, time.time)
         carried_out = handlers(self.speaking, self.reading, self.counting)
-        return Dispatch(gate, Rates(time.monotonic), carried_out, self.counters, self.settings.message_bytes)
+        return Dispatch(holders, Rates(time.monotonic), carried_out, self.counters, self.settings.message_bytes)
 
     async def run(self) -> None:
         """Serve until told to stop, then drain."""

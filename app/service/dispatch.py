@@ -17,7 +17,7 @@ from app.metrics import Counters
 from app.protocol.names import room_name
 from app.protocol.operations import OPERATIONS, Operation, find
 from app.protocol.problems import MEDIA_TYPE, NotFound, WrongMethod, WrongType, told
-from app.service.gate import Gate, check
+from app.service.holders import Holders, check
 from app.service.rates import Rates
 
 UNDER_WAY_MAX = 1000
@@ -66,10 +66,10 @@ class Dispatch:
     """Answers every request below /api. `handlers` carry out operations by name; `body_bytes` bounds bodies."""
 
     def __init__(
-        self, gate: Gate, rates: Rates, handlers: dict[str, Handler], counters: Counters, body_bytes: int
+        self, holders: Holders, rates: Rates, handlers: dict[str, Handler], counters: Counters, body_bytes: int
     ) -> None:
         assert handlers.keys() == {operation.name for operation in OPERATIONS}
-        self._gate = gate
+        self._holders = holders
         self._rates = rates
         self._handlers = handlers
         self._counters = counters
@@ -105,7 +105,7 @@ class Dispatch:
         operation = methods.get("GET" if asked.method == "HEAD" else asked.method)
         if operation is None:
             raise WrongMethod(sorted({*methods, *(("HEAD",) if "GET" in methods else ())}))
-        key = await self._gate.holder(asked.headers("authorization"))
+        key = await self._holders.holder(asked.headers("authorization"))
         self._rates.take(key)
         room = room_name(names["room"]) if "room" in names else ""
         check(key, operation, room)

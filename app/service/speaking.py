@@ -7,13 +7,14 @@ import re
 import secrets
 import zlib
 from time import perf_counter
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
 from app.amending import check_text
 from app.apikeys import ApiKey
-from app.backplane.broker import Broker
+from app.backplane.broker import Broker, Change
 from app.backplane.personal import Notice, Personal
 from app.errors import BadRequest, ParleyError, Unavailable
 from app.mentions import mentioned
@@ -93,22 +94,21 @@ class _Said(msgspec.Struct):
     deleted: bool = False
 
 
-class _Stored(msgspec.Struct):
+class _Stored(NamedTuple):
     seq: int
     mid: str
     ts: int
     dup: bool
 
 
-class _Message:
-    """A message on its way to the log; `answer` is done when the broker has answered."""
+class _Message(Change):
+    """A message on its way to the log, and its own author; `answer` is done when the broker has answered."""
 
-    __slots__ = ("_begun", "_counters", "answer", "body", "cid", "sender")
+    __slots__ = ("_begun", "_counters", "answer", "sender")
 
     def __init__(self, sender: str, cid: str, body: bytes, counters: Counters) -> None:
+        super().__init__(self, cid, body)
         self.sender = sender
-        self.cid = cid
-        self.body = body
         self.answer: asyncio.Future[_Stored] = asyncio.get_running_loop().create_future()
         self._counters = counters
         self._begun = perf_counter()
@@ -118,20 +118,27 @@ class _Message:
         self._counters.sends += 1
         self._counters.unconfirmed += 1
 
-    def stored(self, seq: int, mid: str, ts: int, dup: bool) -> None:
-        """See app.backplane.broker.Change."""
-        self._counters.unconfirmed -= 1
-        self._counters.acks += 1
-        self._counters.send_to_ack_seconds.observe(perf_counter() - self._begun)
-        self._counters.duplicates += dup
-        if not self.answer.done():  # whoever asked may be gone
-            self.answer.set_result(_Stored(seq, mid, ts, dup))
+    def stored(self, _changes: list[Any], first: int, token: str, ts: int) -> None:
+        """See app.backplane.broker.Author."""
+        self._confirmed(_Stored(first, f"{token}.{first}", ts, False))
 
-    def failed(self, error: ParleyError) -> None:
-        """See app.backplane.broker.Change."""
+    def found(self, _change: Any, seq: int, mid: str, ts: int) -> None:
+        """See app.backplane.broker.Author."""
+        self._counters.duplicates += 1
+        self._confirmed(_Stored(seq, mid, ts, True))
+
+    def failed(self, _changes: list[Any], error: ParleyError) -> None:
+        """See app.backplane.broker.Author."""
         self._counters.unconfirmed -= 1
         if not self.answer.done():
             self.answer.set_exception(error)
+
+    def _confirmed(self, stored: _Stored) -> None:
+        self._counters.unconfirmed -= 1
+        self._counters.acks += 1
+        self._counters.send_to_ack_seconds.observe(perf_counter() - self._begun)
+        if not self.answer.done():  # whoever asked may be gone
+            self.answer.set_result(stored)
 
 
 def _cid(idempotency: list[str]) -> str:

@@ -31,6 +31,7 @@ GOOD: dict[str, str] = {
     "log_format": "json",
     "secret": "0123456789abcdef0123456789abcdef",
     "guests": "off",
+    "api_keys": "/etc/parley/keys.toml",
     "token_secret": "fedcba9876543210fedcba9876543210",
     "token_keys": "/etc/parley/key.pem",
     "token_jwks_url": "https://example.test/keys",

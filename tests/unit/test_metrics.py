@@ -67,7 +67,7 @@ def test_names_follow_the_rules_of_prometheus() -> None:
         assert not re.search(r"milli|_ms\b|_us\b|kilo|minutes", declared.name), declared.name
         assert declared.help.endswith("."), declared.name
     labels = {label for declared in DECLARED for label in declared.labels}
-    assert labels == {"code", "limit", "reason", "repair", "result"}
+    assert labels == {"code", "limit", "reason", "repair", "result", "status"}
 
 
 def test_series_of_one_metric_agree() -> None:

@@ -15,10 +15,12 @@ from app.errors import Forbidden, Unauthorized
 from app.protocol.operations import Operation
 
 FRESH_SECONDS = 1.0
+GAP_SECONDS = 0.1
+"""Between two reads, however many keys come that nobody knows."""
 HEADER_MAX = 200
 
 
-class Gate:
+class Holders:
     """Finds out who asks. `now` is the time in seconds since 1970, `clock` goes on evenly."""
 
     def __init__(
@@ -46,19 +48,23 @@ class Gate:
         id_ = id_of(shown)
         if scheme.lower() != "bearer" or id_ is None:
             raise Unauthorized("this is no API key: Authorization: Bearer pk_...")
-        key = self._filed.get(id_) or (await self._known()).get(id_)
+        key = self._filed.get(id_) or await self._find(id_)
         if key is None or not key.proved_by(shown) or key.ended(self._now()):
             raise Unauthorized("this API key is not good here, or not any more")
         return key
 
-    async def _known(self) -> dict[str, ApiKey]:
-        """The keys in Redis as they were at most FRESH_SECONDS ago; all who ask at once share a read."""
+    async def _find(self, id_: str) -> ApiKey | None:
+        """The key in Redis as it was at most FRESH_SECONDS ago, or none now; all who ask at once share a read."""
+        asked = self._clock()
         async with self._lock:
-            if self._clock() - self._read_at >= FRESH_SECONDS:
-                asked = self._clock()
+            age = self._clock() - self._read_at
+            # A key may have been made a moment ago: that there is none is only known from a read begun since.
+            if age >= FRESH_SECONDS or (id_ not in self._kept and self._read_at < asked):
+                await asyncio.sleep(max(0.0, GAP_SECONDS - age))
+                begun = self._clock()
                 self._kept = {key.id: key for key in await self._ring.all()}
-                self._read_at = asked
-            return self._kept
+                self._read_at = begun
+            return self._kept.get(id_)
 
 
 def check(key: ApiKey, operation: Operation, room: str) -> None:
