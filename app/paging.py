@@ -18,7 +18,9 @@ async def turn_page(hub: Hub, member: Member, request: requests.History, room: R
     if isinstance(before, int):
         if isinstance(after, int):
             raise BadRequest("history goes before or after, not both")
-        before = min(before, room.at.seq + 1)
+        if before > room.at.seq + 1:
+            # How far the log goes, the log has to say: an ack may come before this worker has heard the event.
+            before = min(before, (await hub.page(room, None, 1)).top.seq + 1)
         first = max(1, before - limit)
         page = await hub.page(room, first, before - first)
         events = [event for event in page.events if head(event).seq < before]

@@ -45,3 +45,16 @@ async def test_history_ends_where_the_log_begins(worker: Worker) -> None:
     ):
         reply = await ada.ask("history", room="lobby", **fields)
         assert ([event["seq"] for event in reply["messages"]], reply["more"]) == (seqs, more)
+
+
+async def test_history_before_a_seq_that_only_the_sender_knows_yet(worker: Worker) -> None:
+    """An ack may come before the worker hears the event: the page has it nevertheless."""
+    ada = await worker.visitor()
+    await ada.ask("join", room="lobby")
+    worker.subscriber.lose()
+    acks = [await ada.ask("send", room="lobby", cid=f"c{number}", text="hi") for number in range(3)]
+    assert ada.seqs == []
+    reply = await ada.ask("history", room="lobby", before=acks[-1]["seq"] + 1)
+    assert [event["seq"] for event in reply["messages"]] == [1, 2, 3]
+    reply = await ada.ask("history", room="lobby", before=2**53, limit=2)
+    assert ([event["seq"] for event in reply["messages"]], reply["more"]) == ([2, 3], True)
