@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import Server, Valkey
+from tests.reporting import chromium
+from tests.support import ROOT, Server, Valkey
 
 _numbers = itertools.count(1)
 
@@ -69,6 +72,18 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey) -> I
     """One server with two workers for all tests that do it no harm."""
     with _servers(tmp_path_factory.mktemp("shared")) as start:
         yield start(redis_url=valkey.url, workers=2)
+
+
+@pytest.fixture(scope="session")
+def undisturbed_chromium(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of a Chromium to which the interfaces of containers, which come and go, are nothing."""
+    found = chromium()
+    assert found is not None
+    command = shlex.join([sys.executable, str(ROOT / "tests" / "browser" / "undisturbed.py"), found])
+    script = tmp_path_factory.mktemp("chromium") / "chromium"
+    script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    script.chmod(0o700)
+    return str(script)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from playwright.async_api import Browser, async_playwright, expect
 
 from tests.browser.proxy import Proxy
 from tests.browser.visitor import Visitor
-from tests.reporting import chromium
 from tests.support import Server, Valkey
 
 ARGUMENTS = [
@@ -26,7 +25,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-EXPECT_MS = 10_000
+EXPECT_MS = 30_000
 # Roomy limits, so that a text of 64 kB is a message like any other.
 LIMITS = {"PARLEY_TEXT_CHARS": "70000", "PARLEY_MESSAGE_BYTES": "262144"}
 
@@ -34,11 +33,11 @@ Visit = Callable[..., Awaitable[Visitor]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+async def browser(undisturbed_chromium: str) -> AsyncIterator[Browser]:
     """One Chromium for all tests."""
     expect.set_options(timeout=EXPECT_MS)
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        launched = await playwright.chromium.launch(executable_path=undisturbed_chromium, args=ARGUMENTS)
         yield launched
         await launched.close()
 

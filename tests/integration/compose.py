@@ -15,9 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.support import ROOT, free_port
 
 UP_SECONDS = 300  # the first build fetches every package
-COMMAND_SECONDS = 90
-REPLY_SECONDS = 10
-CLOSE_SECONDS = 30  # longer than a replica's drain
+COMMAND_SECONDS = 180
+REPLY_SECONDS = 30
+CLOSE_SECONDS = 60  # longer than a replica's drain
 Message = dict[str, Any]
 
 

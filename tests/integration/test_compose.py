@@ -21,8 +21,8 @@ from tests.integration.compose import ROOT, UP_SECONDS, Client, Message, Stack, 
 
 pytestmark = pytest.mark.docker
 
-FIND_SECONDS = 30
-HTTP_SECONDS = 10
+FIND_SECONDS = 60
+HTTP_SECONDS = 30
 
 Open = Callable[..., Awaitable[Client]]
 

@@ -206,10 +206,10 @@ def test_the_search_ends_with_a_rate_or_says_why_not(shared_server: Server, tmp_
 
 
 @pytest.mark.browser
-def test_pages_show_what_was_sent(tmp_path: Path):
+def test_pages_show_what_was_sent(tmp_path: Path, undisturbed_chromium: str):
     """Two real pages in two browsers: every row in their documents is accounted for, and a picture is taken."""
     options = ["--browsers", "2", "--pages", "2", "--sockets", "10", "--rooms", "2", "--rate", "20"]
-    run = Run(*options, "--ramp", "1s", "--duration", "3s", report=tmp_path / "out")
+    run = Run("--browser", undisturbed_chromium, *options, "--ramp", "1s", "--duration", "3s", report=tmp_path / "out")
     code, output = run.end()
     assert code in (0, 3), output
     (load,) = run.result()["loads"]
