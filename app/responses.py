@@ -10,10 +10,11 @@ from http import HTTPStatus
 from typing import Any
 
 from sanic import Request, Sanic
-from sanic.exceptions import BadURL, SanicException
+from sanic.exceptions import BadRequest, BadURL, SanicException
 from sanic.handlers import ErrorHandler
 from sanic.response import BaseHTTPResponse, HTTPResponse
 
+from app.heads import well_formed
 from app.protocol.problems import MEDIA_TYPE, code_of, problem
 from app.protocol.replies import encode
 
@@ -84,11 +85,15 @@ def last_words(status: int) -> bytes:
 
 
 class AnyRequest(Request):
-    """A request; one whose target is no address can be answered too."""
+    """A request whose head is in order; one whose target is no address can be answered too."""
 
     __slots__ = ()
 
-    def __init__(self, url_bytes: bytes, **given: Any) -> None:
+    def __init__(self, url_bytes: bytes, *, headers: Any, version: str, head: bytes = b"", **given: Any) -> None:
+        given |= {"headers": headers, "version": version, "head": head}
+        # Without a head it stands for one that could not be read, whose error is being answered.
+        if head and not well_formed(head, version, len(headers.getall("host", ()))):
+            raise BadRequest("the head is not in order")
         try:
             super().__init__(url_bytes, **given)
         except BadURL:

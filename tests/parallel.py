@@ -17,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 PROCESSES_PER_CORE = 2
 LONGEST_FIRST = (
     "tests/integration/test_compose.py",
+    "tests/attacks/",
     "tests/integration/test_loadtest.py",
     "tests/browser/",
     "tests/integration/",

@@ -16,7 +16,7 @@ APP = Path(__file__).parents[2] / "app"
 # From the lowest level up, and inside a level from left to right: a module imports only what is written before it.
 # A name that ends with a slash is a package that has one place; inside, its modules form no circle.
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "events", "findings", "frames", "log", "metrics", "deadlines", "tasks", "origins", "config"),
+    ("errors", "events", "findings", "frames", "heads", "log", "metrics", "deadlines", "tasks", "origins", "config"),
     ("addresses",),
     ("protocol.codes", "protocol.names", "protocol.lookalikes"),
     ("protocol.requests", "protocol.replies", "protocol.bodies", "protocol.shapes", "protocol.asyncapi"),

@@ -1,0 +1,227 @@
+"""Floods of right requests by people in rooms, and people who do not read what they asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.attacks.attacker import Attacker, attack
+from tests.attacks.wire import Raw, Wrong, expect, text
+from tests.fakes.wire import CLOSE, TEXT
+
+AREA = "rooms"
+BATCH = 200
+Requests = Iterator[dict[str, Any]]
+
+
+async def _flood(attacker: Attacker, links: list[Raw], requests: Callable[[Raw], Requests]) -> None:
+    """Everybody asks as fast as the server reads and hears the answers; it may refuse, or end connections."""
+
+    async def speak(link: Raw, listening: asyncio.Task[None]) -> None:
+        asked = requests(link)
+        for _ in attacker.while_time(6.0, 0.4):
+            if listening.done() or not await link.send(b"".join(map(text, itertools.islice(asked, BATCH)))):
+                return
+            await asyncio.sleep(0)  # what the kernel takes at once does not wait
+
+    listening = [asyncio.create_task(_listen(attacker, link)) for link in links]
+    await asyncio.gather(*map(speak, links, listening))
+    for task in listening:
+        task.cancel()
+    for heard in await asyncio.gather(*listening, return_exceptions=True):
+        if isinstance(heard, Exception):
+            raise heard
+    for wrong in ("internal", "unavailable", "bad_request"):
+        expect(attacker.seen[wrong], 0, what=f"requests answered with {wrong}")
+
+
+async def _listen(attacker: Attacker, link: Raw) -> None:
+    """Count answers by kind, until the connection ends."""
+    try:
+        while True:
+            opcode, payload = await link.frame()
+            if opcode == CLOSE:
+                attacker.seen[f"closed {int.from_bytes(payload[:2], 'big')}"] += 1
+                return
+            if opcode == TEXT and (message := json.loads(payload)).get("id"):
+                attacker.seen[message.get("code", message["type"])] += 1
+    except (asyncio.IncompleteReadError, OSError):
+        attacker.seen["cut"] += 1
+
+
+@attack(AREA)
+async def hello_flood(attacker: Attacker) -> None:
+    """Who says hello again and again is told once, or a thousand times, that this was said already."""
+    link = await attacker.guest()
+    hellos = text({"type": "hello", "id": 2, "name": "Again"}) * BATCH
+    for _ in attacker.while_time(3.0, 0.3):
+        if not await link.send(hellos):
+            break
+    answer = await link.hear("error")
+    attacker.seen[answer["code"]] += 1
+    expect(answer["code"], "bad_request", "rate_limited", what="a second hello")
+
+
+@attack(AREA)
+async def guests_by_the_hundred(attacker: Attacker) -> None:
+    """Connections that come, say hello, join and go, as fast as they can, from one address."""
+    for _ in attacker.while_time(6.0, 0.5):
+        try:
+            links = await asyncio.gather(*(attacker.member(f"{attacker.room}-{n % 7}") for n in range(20)))
+        except Wrong as refused:
+            attacker.seen[str(refused)[:24]] += 1
+            continue
+        attacker.seen["joined"] += len(links)
+        for link in links:
+            link.reset()
+
+
+@attack(AREA)
+async def join_flood(attacker: Attacker) -> None:
+    """Joining and leaving thousands of rooms that nobody knows leaves no room behind in memory."""
+
+    def requests(link: Raw) -> Requests:
+        for number in itertools.count():
+            room = f"{attacker.room}-{link.user}-{number}"
+            yield {"type": "join", "id": 3 + number, "room": room}
+            yield {"type": "leave", "id": 4 + number, "room": room}
+
+    links = await attacker.crowd(attacker.much(8, 2), attacker.guest)
+    await _flood(attacker, links, requests)
+
+
+@attack(AREA)
+async def more_rooms_than_allowed(attacker: Attacker) -> None:
+    """A connection joins so many rooms and no more."""
+    link = await attacker.guest()
+    codes = []
+    for number in range(110):
+        answer = await link.ask(type="join", id=3, room=f"{attacker.room}-{number}")
+        codes.append(answer.get("code", "joined"))
+        if codes[-1] == "rate_limited":
+            break
+    attacker.seen.update(codes)
+    expect(codes[-1], "forbidden", "rate_limited", what="one room too many")
+
+
+@attack(AREA)
+async def send_flood(attacker: Attacker) -> None:
+    """Messages as fast as can be, of the largest size, by several people into one room."""
+
+    def requests(link: Raw) -> Requests:
+        for number in itertools.count():
+            yield {"type": "send", "id": 3, "room": attacker.room, "cid": f"c{number}", "text": "x" * 4000}
+
+    await _flood(attacker, await attacker.crowd(attacker.much(10, 3), attacker.member), requests)
+
+
+@attack(AREA)
+async def edit_and_react_flood(attacker: Attacker) -> None:
+    """One message is edited and reacted to without end: its log must not grow a room's pages beyond measure."""
+    ada = await attacker.member()
+    seq = (await ada.ask(type="send", id=3, room=attacker.room, cid="c", text="x"))["seq"]
+
+    def requests(link: Raw) -> Requests:
+        for number in itertools.count():
+            place = {"id": 3, "room": attacker.room, "seq": seq}
+            yield {
+                "type": "react",
+                **place,
+                "cid": f"r{number}",
+                "emoji": chr(0x1F600 + number % 20),
+                "on": number % 40 < 20,
+            }
+            yield {"type": "topic", "id": 4, "room": attacker.room, "cid": f"t{number}", "topic": "t" * 200}
+            if link is ada:
+                yield {"type": "edit", **place, "cid": f"e{number}", "text": "x" * 4000}
+
+    await _flood(attacker, [ada, *await attacker.crowd(2, attacker.member)], requests)
+
+
+@attack(AREA)
+async def history_flood(attacker: Attacker) -> None:
+    """Pages of large messages, again and again, from every place of a room's history."""
+    await _fill(attacker, attacker.much(200, 20))
+
+    def requests(_link: Raw) -> Requests:
+        for number in itertools.count():
+            yield {"type": "history", "id": 3, "room": attacker.room, "after": number % 7, "limit": 200}
+
+    await _flood(attacker, await attacker.crowd(attacker.much(8, 2), attacker.member), requests)
+
+
+@attack(AREA)
+async def asking_for_everything(attacker: Attacker) -> None:
+    """Lists of rooms, direct rooms with everybody, read marks, typing: as fast as can be."""
+
+    def requests(_link: Raw) -> Requests:
+        for number in itertools.count():
+            yield {"type": "rooms", "id": 3, "limit": 200}
+            yield {"type": "read", "id": 4, "room": attacker.room, "seq": number}
+            yield {"type": "typing", "room": attacker.room}
+
+    await _flood(attacker, await attacker.crowd(attacker.much(8, 2), attacker.member), requests)
+
+
+@attack(AREA)
+async def direct_rooms_with_everybody(attacker: Attacker) -> None:
+    """Rooms of two with thousands of users that there never were."""
+
+    def requests(link: Raw) -> Requests:
+        for number in itertools.count():
+            yield {"type": "direct", "id": 3, "user": f"nobody-{link.user}-{number}"}
+
+    await _flood(attacker, await attacker.crowd(attacker.much(4, 2), attacker.guest), requests)
+
+
+@attack(AREA)
+async def presence_churn(attacker: Attacker) -> None:
+    """A crowd that joins and leaves the same room all the time."""
+
+    def requests(_link: Raw) -> Requests:
+        for number in itertools.count():
+            yield {"type": "leave" if number % 2 else "join", "id": 3, "room": attacker.room, "limit": 0}
+
+    links = await attacker.crowd(attacker.much(50, 10), lambda: attacker.guest(elsewhere=True))
+    await _flood(attacker, links, requests)
+
+
+async def _fill(attacker: Attacker, count: int) -> None:
+    """Put messages of 4,000 characters into the room, as fast as that is allowed."""
+    writers = await attacker.crowd(10, lambda: attacker.member(elsewhere=True))
+
+    async def write(link: Raw) -> None:
+        for number in range(count // len(writers)):
+            send = {"type": "send", "id": 3, "room": attacker.room, "cid": f"c{number}", "text": "x" * 4000}
+            answer = await link.ask(**send)
+            for _ in range(100):
+                if answer.get("code") != "rate_limited":
+                    break
+                await asyncio.sleep(answer["retry"])
+                answer = await link.ask(**send)
+            expect(answer["type"], "ack", what="the answer to a message")
+
+    await asyncio.gather(*map(write, writers))
+
+
+@attack(AREA)
+async def members_who_never_read(attacker: Attacker) -> None:
+    """A room of deaf members in which much is said: each is cut, the speaker and all others get everything."""
+    links = await attacker.crowd(attacker.much(200, 20), lambda: attacker.member(elsewhere=True, deaf=True))
+    await _fill(attacker, attacker.much(1000, 50))
+    attacker.seen["deaf"] = len(links)
+
+
+@attack(AREA)
+async def a_thousand_stalled_readers(attacker: Attacker) -> None:
+    """They read nothing of a page of history that each has asked for ten times."""
+    await _fill(attacker, attacker.much(100, 20))
+    asked = b"".join(text({"type": "history", "id": number, "room": attacker.room}) for number in range(3, 13))
+    links = await attacker.crowd(attacker.much(1000, 50), lambda: attacker.member(elsewhere=True, deaf=True))
+    for link in links:
+        await link.send(asked)
+    await asyncio.sleep(attacker.much(5, 0))
+    attacker.seen["stalled"] = len(links)
