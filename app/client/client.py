@@ -16,7 +16,9 @@ import structlog
 from app.client import backoff
 from app.client.errors import Closed, Refused
 from app.client.link import Done, Link, Message, Tuning
+from app.client.moderator import Moderator
 from app.client.outbox import Ack, Outbox
+from app.client.renewal import Renewal
 from app.client.room import Room, is_event
 from app.client.rooms import Rooms
 from app.protocol.codes import CloseCode
@@ -33,7 +35,8 @@ class Client:
     """One participant. `async with Client(...)`, or `start` and `close`.
 
     It comes as a guest by `name`, as the same guest again by `guest` (a welcome's token), or signed in by `token`: a
-    JWT, or a function that gives a valid one for each connection. `session` names the sender over restarts.
+    JWT, or a function that gives a valid one, asked for each connection and before the one given ends, so that the
+    connection goes on. `session` names the sender over restarts.
 
     `on(kind, detail)` is told, synchronously and in order, what happens; an exception it raises is logged. Kinds:
 
@@ -44,8 +47,9 @@ class Client:
         gap       {room, after, upto, epoch_changed}: events that can no longer be had; those after them follow
         repeat    an event that was handed on already and is dropped
         hole      an event before which others are missing: dropped; the client reconnects and resumes
-        refused   {room, error}: the room cannot be joined and is not tried again
+        refused   {room, error}: the room cannot be joined, or was left by the server's will, and is not tried again
         state     {state, code}: connecting, online, waiting or offline; `code` is the last close code
+        moderated what a moderator did to this user; `left` follows where that took it out of a room
         welcome, going-away, presence, typing, read, mentioned, direct and every other push: the server's message
 
     Attributes:
@@ -54,6 +58,7 @@ class Client:
         state: connecting, online, waiting or offline.
         retry_at: while waiting, when the next connection is tried, on the event loop's clock.
         latency_ms: the round trip that `ping` measured last, None before.
+        moderator: what moderators may do.
         refusal: why the server does not let this client in, if so.
     """
 
@@ -79,10 +84,11 @@ class Client:
         self.retry_at = 0.0
         self.latency_ms: float | None = None
         self.refusal: Refused | None = None
-        self._token = token
+        self._renewal = Renewal(token if callable(token) else lambda: token)
         self._on = on
         self._tuning = tuning or Tuning()
         self._outbox = Outbox(self._tuning, self._request)
+        self.moderator = Moderator(self._request)
         self._rooms = Rooms(self._outbox, self._tuning.rows_max, self._tell)
         self._link: Link | None = None
         self._welcomed = False
@@ -252,7 +258,7 @@ class Client:
         error: Refused | Closed = Closed("the client is closed")
         try:
             await self._reconnect()
-            self.refusal = error = self.refusal or Refused("closed", f"the server closed with {self.code}")
+            self.refusal = error = self.refusal or _sent_away(self.code)
         finally:
             self._become("offline")
             await self._outbox.close()
@@ -293,7 +299,7 @@ class Client:
     def _hello(self) -> None:
         assert self._link is not None
         try:
-            token = self._token() if callable(self._token) else self._token
+            token = self._renewal.token()
         except Exception:
             _log.exception("no token for this connection")
             self._link.cut()
@@ -316,6 +322,8 @@ class Client:
         self._welcomed = True
         self._online_at = asyncio.get_running_loop().time()
         self._link.established(reply["ping"])
+        if "exp" in reply:
+            self._renewal.began(self._link, reply["exp"])
         self._tell("welcome", reply)
         self._become("online")
         self._rooms.online(self._link)
@@ -324,6 +332,7 @@ class Client:
 
     def _lost(self) -> None:
         self._link, self._welcomed = None, False
+        self._renewal.over()
         self._rooms.lost()
 
     def _become(self, state: str) -> None:
@@ -350,6 +359,9 @@ class Client:
             case "going-away":
                 self._tell("going-away", message)
                 self._go_in(max(0.0, float(message["after"])))
+            case "left":
+                self._tell("left", message)
+                self._rooms.taken_out(message)
             case str(other):
                 self._rooms.note(message)
                 self._tell(other, message)
@@ -360,6 +372,14 @@ class Client:
         self._leave_at = loop.time() + seconds
         if self._link is not None:
             loop.call_later(seconds, self._link.leave)
+
+
+def _sent_away(code: int) -> Refused:
+    """Why a connection was closed for good."""
+    done = {int(CloseCode.KICKED): "kicked", int(CloseCode.BANNED): "banned"}.get(code)
+    if done is not None:
+        return Refused(done, f"you were {done}")
+    return Refused("closed", f"the server closed with {code}")
 
 
 def _settle(answer: asyncio.Future[Message]) -> Done:

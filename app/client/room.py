@@ -5,6 +5,7 @@ Pure: no socket, no clock. The position names the last event that was handed on.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -49,6 +50,8 @@ class Room:
         members: how many people are there; None if the server has not said.
         people: their names by user; empty where there are too many to name.
         typing: names by user of those who typed when it was last said; `typists` knows who still does.
+        rights: what this client's user may do there: read, write, moderate.
+        muted_until: until when it may not write, on the clock of `note`; infinite: for ever; 0 if it may.
         read: up to which seq this client's user has read; 0 without a mark.
     """
 
@@ -63,6 +66,8 @@ class Room:
         self.typing: dict[str, str] = {}
         self.typing_at = float("-inf")
         self.read = 0
+        self.rights: list[str] = []
+        self.muted_until = 0.0
         self._mids: dict[str, None] = {}
 
     def receive(self, event: Message) -> Verdict:
@@ -118,14 +123,16 @@ class Room:
 
     # What is not part of the sequence
 
-    def enter(self, joined: Message) -> None:
-        """This connection is in: take from `joined` what the room is like now."""
+    def enter(self, joined: Message, now: float = 0.0) -> None:
+        """This connection is in: take from `joined`, which came at `now` seconds, what the room is like now."""
         self.joined = True
         self.topic = joined.get("topic", "")
         self.members = joined.get("members")
         self.people = _names(joined.get("presence", ()))
         self.typing = {}
         self.read = max(self.read, joined.get("read", 0))
+        self.rights = list(joined.get("rights", ("read", "write")))
+        self.muted_until = now + (joined["muted"] or math.inf) if "muted" in joined else 0.0
 
     def exit(self) -> None:
         """The connection is gone; who is there and who types is not known any more."""
@@ -137,7 +144,7 @@ class Room:
         return self.typing if now - self.typing_at < TYPING_SECONDS else {}
 
     def note(self, push: Message, now: float = 0.0) -> None:
-        """Take a push that is no event, `presence`, `typing` or `read`, which came at `now` seconds."""
+        """Take a push that is no event, which came at `now` seconds."""
         match push["type"]:
             case "presence":
                 self._presence(push)
@@ -145,6 +152,10 @@ class Room:
                 self.typing, self.typing_at = _names(push.get("users", ())), now
             case "read":
                 self.read = max(self.read, push["seq"])
+            case "moderated" if push["action"] == "mute":
+                self.muted_until = now + push.get("seconds", math.inf)
+            case "moderated" if push["action"] == "unmute":
+                self.muted_until = 0.0
 
     def _presence(self, push: Message) -> None:
         self.members = push.get("members", self.members)

@@ -107,9 +107,19 @@ class Rooms:
 
     def note(self, push: Message) -> None:
         """Take what is said of a room besides its events."""
-        joined = self.by_name.get(push.get("room", ""))
+        now = asyncio.get_running_loop().time()
+        everywhere = push["type"] == "moderated" and not push.get("room")
+        for joined in self.by_name.values() if everywhere else [self.by_name.get(push.get("room", ""))]:
+            if joined is not None:
+                joined.room.note(push, now)
+
+    def taken_out(self, push: Message) -> None:
+        """The server has taken this user out of a room: it is not entered again."""
+        joined = self.by_name.get(push["room"])
         if joined is not None:
-            joined.room.note(push, asyncio.get_running_loop().time())
+            reason = str(push.get("reason") or "rights")
+            why = "you may not be in this room any longer" if reason == "rights" else f"you were {reason}"
+            self._not_joined(joined, Refused(reason, why))
 
     def _hand_on(self, room: Room, events: list[Message], gap: Gap | None) -> None:
         if gap is not None:
@@ -139,7 +149,7 @@ class Rooms:
     def _joined(self, joined: Joined, reply: Message) -> None:
         room, fresh = joined.room, joined.room.position is None
         events, gap = room.catch_up(reply, reply["recovered"] is True)
-        room.enter(reply)
+        room.enter(reply, asyncio.get_running_loop().time())
         self._tell("joined", reply)
         if not fresh:
             self._hand_on(room, events, gap)

@@ -22,7 +22,7 @@ from app.client import Client, ClientError, Unconfirmed
 from app.client.link import Message
 from app.client.timeline import Timeline
 from app.terminal.text import inline
-from app.terminal.transcript import Line, Transcript, plain
+from app.terminal.transcript import Line, Transcript, moderated, plain
 
 LINE_BYTES_MAX = 65536
 READ_BYTES = 65536
@@ -172,6 +172,8 @@ class Piped:
                 self._show([{"type": "gap", **detail}], [self._transcript.gap(detail)])
             case "joined" if detail["since"] is None:
                 self._show(detail["messages"], self._transcript.page(detail["messages"]))
+            case "moderated":
+                say(moderated(detail))
             case "refused":
                 self._fail(f"the server does not let this user in any more: {inline(str(detail['error']))}")
                 self._ended.set()

@@ -19,7 +19,7 @@ from app.terminal.plain import say
 from app.terminal.screen import Screen
 from app.terminal.status import fit, status
 from app.terminal.text import inline
-from app.terminal.transcript import Transcript, note
+from app.terminal.transcript import Transcript, moderated, note
 
 PAGE, DIRECT_PAGE = 50, 5
 DIRECT_MAX = 20
@@ -66,6 +66,8 @@ class Talk:
                 self._mentioned(detail)
             case "direct":
                 self._addressed(detail)
+            case "moderated":
+                self._say(moderated(detail))
             case "going-away":
                 self._moving = True
             case "state":

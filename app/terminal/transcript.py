@@ -37,6 +37,24 @@ def name_style(user: str) -> str:
     return f"name{zlib.crc32(user.encode('utf-8', 'replace')) % NAME_STYLES}"
 
 
+def moderated(push: Message) -> str:
+    """What a moderator did to the reader."""
+    done = {"kick": "taken you out", "mute": "muted you", "unmute": "let you write again", "ban": "banned you"}
+    where = f"#{inline(push['room'], 64)}: " if push.get("room") else ""
+    what = done.get(push["action"], "done something")
+    seconds = push.get("seconds")
+    lasting = f" for {_duration(seconds)}" if isinstance(seconds, int | float) else ""
+    reason = f": {inline(push['reason'])}" if push.get("reason") else ""
+    return f"{where}a moderator has {what}{lasting}{reason}"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size - 1:
+            return f"{round(seconds / size)} {unit}"
+    return f"{round(seconds)} seconds"
+
+
 class Transcript:
     """Writes down events for one reader.
 

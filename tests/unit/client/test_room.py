@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from app.client.room import PEOPLE_MAX, Gap, Room, Verdict
@@ -122,3 +123,21 @@ def test_a_mark_only_moves_forward() -> None:
     room.note({"type": "read", "room": "r", "seq": 7})
     room.note({"type": "read", "room": "r", "seq": 6})
     assert room.read == 7
+
+
+def test_it_knows_what_its_user_may_do() -> None:
+    """As the join says, and what a moderator did since; without word of it everything but to moderate."""
+    room = entered(event(1))
+    assert (room.rights, room.muted_until) == (["read", "write"], 0.0)
+    room.enter(account(event(1), rights=["read"], muted=30.5), 100.0)
+    assert (room.rights, room.muted_until) == (["read"], 130.5)
+    room.note({"type": "moderated", "room": "r", "action": "unmute"}, 105.0)
+    assert room.muted_until == 0.0
+    room.note({"type": "moderated", "room": "r", "action": "mute", "seconds": 60}, 110.0)
+    assert room.muted_until == 170.0
+    room.note({"type": "moderated", "room": "r", "action": "mute"}, 110.0)
+    assert room.muted_until == math.inf
+    room.enter(account(event(1), muted=0), 100.0)
+    assert room.muted_until == math.inf
+    room.enter(account(event(1)), 100.0)
+    assert room.muted_until == 0.0

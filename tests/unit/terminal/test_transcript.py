@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import Any
 
 from app.client.timeline import Timeline
-from app.terminal.transcript import Transcript, plain
+from app.terminal.transcript import Transcript, moderated, plain
 
 Message = dict[str, Any]
 NOON = 1795348800000  # Sunday, 22 November 2026, 12:00 UTC
@@ -130,3 +130,16 @@ def test_nothing_hostile_comes_through() -> None:
 def test_a_time_that_is_none_harms_nothing() -> None:
     """The line is told without it."""
     assert plain(Transcript(UTC).event(event(1, ts=10**20), Timeline(0))[-1]) == "--:-- Ada: text 1"
+
+
+def test_what_a_moderator_did_is_one_line() -> None:
+    """Where, what, for how long and why, as far as it is said; the words are made safe."""
+    place = {"type": "moderated", "room": "tea"}
+    assert moderated({**place, "action": "mute", "seconds": 599.9, "reason": "\x1b[31mno"}) == (
+        "#tea: a moderator has muted you for 10 minutes: \u241b[31mno"
+    )
+    assert moderated({**place, "action": "kick"}) == "#tea: a moderator has taken you out"
+    assert (
+        moderated({"type": "moderated", "action": "ban", "seconds": 7200}) == "a moderator has banned you for 2 hours"
+    )
+    assert moderated({"type": "moderated", "action": "mute", "seconds": 3}) == "a moderator has muted you for 3 seconds"
