@@ -9,13 +9,15 @@ import argparse
 import asyncio
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Sequence
 
 import structlog
 
 from app import __version__, doctor, keycommand, loadtest, log, terminal, verify
-from app.config import PREFIX, TOKEN, Settings, flag, links, load, several
+from app.backplane import permissions
+from app.config import PREFIX, TOKEN, Settings, flag, links, load, password_in, several
 from app.errors import ParleyError, SettingError, StartError
 
 
@@ -48,6 +50,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a room, or the beginning of names followed by *, and read, write or moderate; any number of times",
     )
     keycommand.add_parser(commands)
+    user = commands.add_parser(
+        "redis-user",
+        help="print the user that the server needs in Redis, for its ACL file",
+        description="Print a user for Redis' ACL file who may do what the server needs and nothing else: its keys, its "
+        f"channels, the commands it calls. Let {PREFIX}REDIS_URL name it and {PREFIX}REDIS_PASSWORD_FILE its password.",
+    )
+    user.add_argument("--name", default=permissions.USER, help="how it is called (default: %(default)s)")
+    user.add_argument("password_file", metavar="PASSWORD_FILE", help="file with its password, which is not printed")
     terminal.add_parser(commands)
     verify.add_parser(commands)
     loadtest.add_parser(commands)
@@ -74,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if namespace.command == "key":
         log.configure("error", "text")
         sys.exit(keycommand.run(namespace, os.environ))
+    if namespace.command == "redis-user":
+        sys.exit(_redis_user(namespace.name, namespace.password_file))
     if namespace.command == "verify":
         sys.exit(verify.run(namespace))
     if namespace.command == "loadtest":
@@ -105,6 +117,17 @@ def _token(namespace: argparse.Namespace) -> int:
         print(f"parley: {error}", file=sys.stderr)
         return 2
     print(token)
+    return 0
+
+
+def _redis_user(name: str, password_file: str) -> int:
+    try:
+        if re.fullmatch(r"[\w.-]+", name) is None:
+            raise SettingError("--name", "letters, digits, dots, dashes and underscores")
+        print(permissions.user(password_in(password_file), name))
+    except ParleyError as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -75,6 +75,12 @@ class Settings:
     redis_url: str = _setting(
         "", "Redis to use: redis://, rediss:// or unix://. Empty: an embedded Valkey of its own.", secret=True
     )
+    redis_password_file: str = _setting(
+        "", "File with the password for the user that the URL names; read again whenever the server logs in."
+    )
+    redis_ca_file: str = _setting("", "Certificates that rediss:// trusts (PEM); empty: those of the system.")
+    redis_cert_file: str = _setting("", "Certificate by which the server shows itself to Redis (PEM).")
+    redis_key_file: str = _setting("", "Its key, where that is not in the same file.")
     data_dir: str = _setting("data", "Directory of the embedded Valkey's data and the server's secret.")
     node: str = _setting("", "Name of this server among the replicas; empty: the host's name.")
     log_level: str = _setting("info", "Least level that is logged.", choices=LEVELS)
@@ -134,6 +140,11 @@ class Settings:
     def signs_in(self) -> bool:
         """Whether there are signed-in users."""
         return bool(self.token_secret or self.token_keys or self.token_jwks_url)
+
+    @property
+    def redis_certificates(self) -> tuple[str, str, str]:
+        """Files for TLS to Redis, as far as given: trusted certificates, the server's own, its key."""
+        return self.redis_ca_file, self.redis_cert_file, self.redis_key_file
 
     @property
     def embedded(self) -> bool:
@@ -236,6 +247,17 @@ def _check_origins(value: str, shown: str) -> None:
 def several(value: str) -> list[str]:
     """The parts of a setting that holds several, separated by commas."""
     return [part for part in map(str.strip, value.split(",")) if part]
+
+
+def password_in(path: str) -> str:
+    """The password for Redis in a file. Raises SettingError if there is none."""
+    try:
+        password = Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(flag("redis_password_file"), f"cannot be read ({error})") from None
+    if not password:
+        raise SettingError(flag("redis_password_file"), f"{path} holds no password")
+    return password
 
 
 def cores() -> int:

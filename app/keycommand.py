@@ -84,7 +84,7 @@ async def _with_redis(namespace: argparse.Namespace, settings: Settings) -> int:
     from app.backplane.link import Address, Link
     from app.embedded import running
 
-    address = await running(settings.data_place) if settings.embedded else Address.parse(settings.redis_url)
+    address = await running(settings.data_place) if settings.embedded else Address.of(settings)
     if address is None:
         raise StartError(f"no server runs with --data-dir {settings.data_dir}: start it, or give --redis-url")
     link = await Link.connect(address, "parley-key", settings.redis_timeout_seconds, lambda: None)

@@ -337,7 +337,7 @@ def _watch_lifeline(fd: int, lifecycle: Lifecycle) -> None:
 
 async def serve(settings: Settings, place: Place) -> None:
     """Run one worker."""
-    address = Address.parse(settings.redis_url)
+    address = Address.of(settings)
     await Worker(settings, place, address).run()
 
 

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 
+import hiredis
 import msgspec
 import structlog
 
@@ -23,7 +24,7 @@ from app.backplane.assess import assess
 from app.backplane.link import Address, Link
 from app.config import Settings, data_path, flag
 from app.embedded import Embedded
-from app.errors import SettingError, StartError, Unavailable
+from app.errors import NotConfirmed, StartError, Unavailable
 from app.metrics import Scoreboard, WorkerState
 from app.secret import check_shared, secrets_of
 from app.server import BACKLOG, Order, Place, api_keys, rights, signin
@@ -83,6 +84,8 @@ class Supervisor:
         self._settings = settings
         # Files that cannot be used are told of here, in one line, and not by every worker.
         signin(settings), rights(settings), api_keys(settings)
+        if not settings.embedded or settings.redis_password_file or any(settings.redis_certificates):
+            Address.of(settings)
         _raise_file_limit()
         self._listener = listen(settings)
         self._board = Scoreboard.create(settings.worker_count)
@@ -140,21 +143,21 @@ class Supervisor:
             self._settings = dataclasses.replace(self._settings, redis_url=self._embedded.url)
         try:
             link = await Link.connect(
-                Address.parse(self._settings.redis_url),
+                Address.of(self._settings),
                 "parley-start",
                 self._settings.redis_timeout_seconds,
                 lambda: None,
             )
         except Unavailable as error:
             raise StartError(f"{flag('redis_url')}: {error}") from None
-        except SettingError as error:
-            raise StartError(f"{flag('redis_url')}: {str(error).partition(': ')[2]}") from None
         try:
             found = await assess(link)
             known = secrets_of(self._settings)
             self._settings = dataclasses.replace(self._settings, secret=",".join(known))
             if self._embedded is None:
                 await check_shared(link, known)
+        except (hiredis.ReplyError, NotConfirmed) as error:
+            raise StartError(f"{flag('redis_url')}: Redis refuses what every server needs: {error}") from None
         finally:
             link.drop()
         _log.info("redis", engine=found.engine, guarantee=found.guarantee)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.engines import refused
 from tests.reporting import chromium
 from tests.support import ROOT, Server, Valkey
 
@@ -20,10 +21,13 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """One Valkey for all tests that do it no harm."""
+    """One Valkey for all tests that do it no harm. In the end, nothing that servers asked of it was refused."""
     store = Valkey(tmp_path_factory.mktemp("valkey"))
     yield store
-    store.stop()
+    try:
+        assert refused(store.url) == []
+    finally:
+        store.stop()
 
 
 @pytest.fixture

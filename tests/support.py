@@ -21,9 +21,13 @@ from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from app.backplane import permissions
 from app.embedded import binary_path
 
 DEADLINE_SECONDS = 20.0
+PASSWORD = "that-of-the-servers-user"
+USER_OPTIONS = ("--user", *permissions.user(PASSWORD).split()[1:])
+"""Make the user when a Redis or a Valkey starts."""
 SECRET = "that of all servers which tests let share a store"
 # Below those that systems choose from, so that it is still free when the one it is for starts, or starts again.
 PORTS = range(20_000, 32_000)
@@ -65,13 +69,16 @@ def free_port() -> int:
 
 
 class Valkey:
-    """A Valkey server of the test's own: the binary that ships with Parley, started on a fixed port."""
+    """A Valkey server of the test's own: the binary that ships with Parley, started on a fixed port.
+
+    `url` is for a user who may do what servers need and nothing else; who does not log in may do everything.
+    """
 
     def __init__(self, directory: Path, *options: str) -> None:
         self.directory = directory
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._given = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(directory)]
+        self.url = f"redis://{permissions.USER}:{PASSWORD}@127.0.0.1:{self.port}/0"
+        self._given = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(directory), *USER_OPTIONS]
         self._options = ["--save", "", "--logfile", "valkey.log", *options]
         self.start()
 

@@ -10,12 +10,13 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
 
 import hiredis
 from redis.asyncio.connection import SSLConnection, parse_url
 
+from app.config import Settings, flag, password_in
 from app.errors import NotConfirmed, SettingError, Unavailable
 
 Reply = Any
@@ -31,13 +32,17 @@ pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ig
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a Redis server is and how to log in. The password is in no representation."""
+    """Where a Redis server is and how to log in. The password is in no representation.
+
+    A `password_file` is read at every login, so that a new password needs no new start.
+    """
 
     host: str = "127.0.0.1"
     port: int = 6379
     path: str | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    password_file: str | None = None
     db: int = 0
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
@@ -61,10 +66,47 @@ class Address:
                 tls=tls,
             )
         except (ValueError, OSError):
-            raise SettingError("redis_url", "not a Redis URL like redis://host:6379/0") from None
+            raise SettingError(flag("redis_url"), "not a Redis URL like redis://host:6379/0") from None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Address:
+        """The address that the settings name. Raises SettingError for files that are none, or that do not fit it."""
+        address = cls.parse(settings.redis_url)
+        if settings.redis_password_file:
+            if address.password is not None:
+                raise SettingError(flag("redis_password_file"), "the URL of Redis has a password already")
+            address = replace(address, password_file=settings.redis_password_file)
+            address.secret()
+        files = settings.redis_certificates
+        if address.tls is None and any(files):
+            raise SettingError(flag("redis_url"), "certificates are given: with TLS it begins with rediss://")
+        if settings.redis_key_file and not settings.redis_cert_file:
+            raise SettingError(flag("redis_key_file"), "is of no use without the certificate, redis_cert_file")
+        if address.tls is not None:
+            address = replace(address, tls=_context(address.tls, *files))
+        return address
+
+    def secret(self) -> str | None:
+        """The password to log in with now. Raises SettingError if its file holds none."""
+        return self.password if self.password_file is None else password_in(self.password_file)
 
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}/{self.db}"
+
+
+def _context(url_says: ssl.SSLContext, ca: str, certificate: str, key: str) -> ssl.SSLContext:
+    """Trust `ca` alone where it is given, and show `certificate`, whose key may be in the same file."""
+    try:
+        tls = ssl.create_default_context(cafile=ca) if ca else url_says
+    except OSError as error:
+        raise SettingError(flag("redis_ca_file"), f"{ca} holds no certificates ({error.strerror or error})") from None
+    if certificate:
+        try:
+            tls.load_cert_chain(certificate, key or None, password="")  # else it would ask for one
+        except OSError as error:
+            said = f"{certificate} holds no certificate with its key ({error.strerror or error})"
+            raise SettingError(flag("redis_cert_file"), said) from None
+    return tls
 
 
 class Link(asyncio.Protocol):
@@ -104,7 +146,7 @@ class Link(asyncio.Protocol):
             link.drop()
             if str(error).startswith(("LOADING", "MASTERDOWN", "ERR max number")):
                 raise Unavailable(f"Redis at {address} is not ready: {error}") from None
-            raise SettingError("redis_url", f"Redis at {address} refuses the login: {error}") from None
+            raise SettingError(flag("redis_url"), f"Redis at {address} refuses the login: {error}") from None
         except BaseException:
             link.drop()
             raise
@@ -112,8 +154,9 @@ class Link(asyncio.Protocol):
         return link
 
     async def _log_in(self, address: Address, name: str) -> None:
-        if address.password is not None:
-            await self.call("AUTH", *filter(None, (address.username,)), address.password)
+        password = address.secret()
+        if password is not None:
+            await self.call("AUTH", *filter(None, (address.username,)), password)
         if address.db:
             await self.call("SELECT", address.db)
         await self.call("CLIENT", "SETNAME", name)
@@ -149,6 +192,12 @@ class Link(asyncio.Protocol):
     def overdue(self, seconds: float) -> bool:
         """Whether something has been asked and nothing at all has come back for so long."""
         return bool(self._waiting) and self._loop.time() - self._unanswered_since > seconds
+
+    @property
+    def peer(self) -> str:
+        """The IP address at the other end; empty for a socket of this machine, and without a connection."""
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(name[0]) if isinstance(name, tuple) else ""
 
     def drop(self) -> None:
         """End the connection now; whoever waits gets NotConfirmed."""

@@ -133,7 +133,7 @@ class Subscriber:
                 self._confirm(reply[1])
             elif isinstance(reply, Exception) and self._unanswered and self._link is not None:
                 # Which one was refused is not said: all are asked for again on a new connection.
-                _log.error("redis refused a subscription", error=str(reply))
+                _log.error("redis refused a subscription", seldom="redis", error=str(reply))
                 self._link.drop()
         if messages:
             self.on_messages(messages)
@@ -176,7 +176,7 @@ class Subscriber:
                 self._link = None
                 link.drop()
                 self._forget_confirmations()
-            _log.warning("redis subscription lost", channels=len(self._wanted))
+            _log.warning("redis subscription lost", seldom="redis", channels=len(self._wanted))
             tries = 0 if link.now() - began > STEADY_SECONDS else tries + 1
             await asyncio.sleep(backoff(tries) if tries else 0)
 

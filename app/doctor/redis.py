@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import secrets
+import ssl
 import statistics
 import time
 
@@ -13,7 +15,7 @@ from app.backplane import keys
 from app.backplane.assess import assess
 from app.backplane.link import Address, Link
 from app.backplane.subscriber import Subscriber
-from app.config import Settings
+from app.config import Settings, flag
 from app.embedded import running
 from app.errors import ParleyError, Unavailable
 from app.findings import Finding, bad, good, weak
@@ -34,12 +36,15 @@ async def examine(given: Settings) -> list[Finding]:
         link = await Link.connect(address, "parley-doctor", given.redis_timeout_seconds, lambda: None)
     except ParleyError as error:
         means = "without it the server does not start; a running one refuses every send"
-        return [bad("redis", str(error).removeprefix("redis_url: "), means, "start it, or correct PARLEY_REDIS_URL")]
+        said = str(error).removeprefix(f"{flag('redis_url')}: ")
+        return [bad("redis", said, means, "start it, or correct PARLEY_REDIS_URL")]
     try:
         async with asyncio.timeout(4 * HEAR_SECONDS):
             assessment = await assess(link)
             return [
                 *assessment.findings,
+                transport(link.peer, address.tls),
+                *(() if given.embedded else await _user(link)),
                 await _distance(link),
                 await _clock(link),
                 await _scripts(link),
@@ -54,8 +59,45 @@ async def examine(given: Settings) -> list[Finding]:
 
 async def _address(given: Settings) -> Address | None:
     if not given.embedded:
-        return Address.parse(given.redis_url)
+        return Address.of(given)
     return await running(given.data_place)
+
+
+def transport(peer: str, tls: ssl.SSLContext | None) -> Finding:
+    """Who is between here and Redis. `peer` is its IP address, empty for a socket of this machine."""
+    topic = "redis transport"
+    if tls is not None and tls.verify_mode is ssl.CERT_NONE:
+        means = "whoever is on the network between may pretend to be Redis, and reads and changes everything"
+        return weak(topic, f"TLS to {peer}, its certificate is not looked at", means, "set PARLEY_REDIS_CA_FILE")
+    if tls is not None:
+        return good(topic, f"TLS to {peer}", "nobody on the way reads or changes anything")
+    if not peer or ipaddress.ip_address(peer).is_loopback:
+        return good(topic, "plain text, inside this machine", "nobody is on the way")
+    means = "whoever is on the network between reads all messages and the password, and may change them"
+    return weak(topic, f"plain text to {peer}", means, "use rediss://, unless nobody else is on that network")
+
+
+async def _user(link: Link) -> list[Finding]:
+    """Whether a stolen password opens more than the chat. A user with limits may not even ask."""
+    topic, advice = "redis user", "give the server a user of its own: parley redis-user"
+    try:
+        name = await link.call("ACL", "WHOAMI")
+        said = await link.call("ACL", "GETUSER", name)
+        user = dict(zip(said[::2], said[1::2], strict=True))
+        anybody, everything = b"nopass" in user[b"flags"], b"+@all" in user[b"commands"].split()
+    except hiredis.ReplyError as error:
+        if not str(error).startswith("NOPERM"):
+            return []
+        anybody = everything = False
+    except (TypeError, KeyError):
+        return []
+    if anybody and everything:
+        means = "whoever reaches Redis reads, changes and removes everything, and may stop it"
+        return [weak(topic, "no password is asked for, and everything is allowed", means, advice)]
+    if everything:
+        means = "whoever has the server's password may remove everything, and stop or change Redis"
+        return [weak(topic, "it may do everything", means, advice)]
+    return [good(topic, "it may do what it needs", "whoever has its password may read and change the chat, no more")]
 
 
 async def _distance(link: Link) -> Finding:
@@ -88,7 +130,7 @@ async def _scripts(link: Link) -> Finding:
         await link.call("EVAL", "return redis.call('TIME')[1]", 0)
     except hiredis.ReplyError as error:
         means = "order, dedupe and publishing are one script: without it nothing can be sent"
-        return bad("redis scripts", str(error)[:100], means, "allow the user EVAL, EVALSHA and SCRIPT LOAD")
+        return bad("redis scripts", str(error)[:100], means, "allow what parley redis-user lists")
     return good("redis scripts", "allowed", "order, dedupe and publishing are one step")
 
 
@@ -118,7 +160,7 @@ async def _hearing(address: Address, link: Link, given: Settings) -> Finding:
         return good("redis pub/sub", f"heard after {(time.perf_counter() - begin) * 1000:.1f} ms", means)
     except (TimeoutError, ParleyError, hiredis.ReplyError) as error:
         said = str(error)[:100] or f"nothing heard for {HEAR_SECONDS:g} s"
-        return bad("redis pub/sub", said, means, "allow the user SUBSCRIBE and PUBLISH on all channels")
+        return bad("redis pub/sub", said, means, "allow what parley redis-user lists, SUBSCRIBE and PUBLISH above all")
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

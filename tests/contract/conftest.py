@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.contract.engines import ContainerRedis, EmbeddedValkey, Engine, witness
+from tests.contract.engines import ContainerRedis, EmbeddedValkey, Engine, refused, witness
 from tests.contract.stage import MemoryStage, RedisStage, Stage
 from tests.support import Valkey
 
@@ -21,7 +21,10 @@ def redis_container() -> Iterator[ContainerRedis]:
     """One Redis in a container for the whole run."""
     container = ContainerRedis()
     yield container
-    container.stop()
+    try:
+        assert refused(container.url) == []
+    finally:
+        container.stop()
 
 
 @pytest.fixture(params=["valkey", REDIS])

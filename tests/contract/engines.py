@@ -5,21 +5,24 @@ Each can be stopped, frozen and misconfigured, and is looked into with redis-py,
 
 from __future__ import annotations
 
+import shlex
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import redis
 
-from tests.support import Valkey, free_port, until
+from app.backplane.permissions import USER
+from tests.support import PASSWORD, USER_OPTIONS, Valkey, free_port, until
 
 IMAGE = "redis:8"
 
 
 class Engine(Protocol):
-    """A Redis-compatible server of the test's own."""
+    """A Redis-compatible server of the test's own. `url` is for a user who may do what servers need, no more."""
 
     url: str
 
@@ -36,14 +39,30 @@ class Engine(Protocol):
         """It goes on; no error if it is not frozen."""
 
 
+def almighty(url: str) -> str:
+    """The same engine, for its user without a name."""
+    return urlsplit(url)._replace(netloc=url.rpartition("@")[2].partition("/")[0]).geturl()
+
+
 @contextmanager
 def witness(url: str) -> Iterator[redis.Redis]:
-    """A connection to look into an engine, and to trouble it."""
-    client = redis.Redis.from_url(url, decode_responses=False)
+    """A connection to look into an engine, and to trouble it: its user may do everything."""
+    client = redis.Redis.from_url(almighty(url), decode_responses=False)
     try:
         yield client
     finally:
         client.close()
+
+
+def refused(url: str) -> list[str]:
+    """What was refused to the servers' user for want of permission, but for the doctor's question who it is."""
+    with witness(url) as client:
+        entries = client.acl_log()
+    return [
+        f"{entry['reason']}: {entry['object']} ({entry['client-info']['cmd']})"
+        for entry in entries
+        if entry["username"] == USER and entry["reason"] != "auth" and entry["object"] != "acl|whoami"
+    ]
 
 
 class EmbeddedValkey:
@@ -72,12 +91,13 @@ class ContainerRedis:
     def __init__(self) -> None:
         from testcontainers.community.redis import RedisContainer
 
-        self._container = RedisContainer(IMAGE).with_command("redis-server --appendonly yes --save ''")
+        command = ("redis-server", "--appendonly", "yes", "--save", "", *USER_OPTIONS)
+        self._container = RedisContainer(IMAGE).with_command(shlex.join(command))
         self._container.with_bind_ports(6379, free_port())
         self._container.start()
         host = self._container.get_container_host_ip()
         self._place = (host, int(self._container.get_exposed_port(6379)))
-        self.url = f"redis://{self._place[0]}:{self._place[1]}/0"
+        self.url = f"redis://{USER}:{PASSWORD}@{self._place[0]}:{self._place[1]}/0"
         self._frozen = False
 
     def kill(self) -> None:

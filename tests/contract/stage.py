@@ -15,7 +15,7 @@ from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
 from app.backplane.rosters import RedisRosters, Store
 from app.events import expand
-from tests.contract.engines import witness
+from tests.contract.engines import almighty, witness
 from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.moderation import MemoryModeration
 from tests.fakes.personal import MemoryPersonal
@@ -159,7 +159,7 @@ class RedisStage:
     async def _listen(self, name: bytes, take: Callable[[bytes], None]) -> None:
         import redis.asyncio
 
-        client = redis.asyncio.Redis.from_url(self.url)
+        client = redis.asyncio.Redis.from_url(almighty(self.url))
         self._stack.push_async_callback(client.aclose)
         channel = client.pubsub()
         self._stack.push_async_callback(channel.aclose)

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 import redis
 
+from app.backplane import keys
 from app.backplane import subscriber as module
 from app.backplane.link import Address
 from app.backplane.pipeline import WATCH_SECONDS
@@ -57,104 +58,109 @@ async def listen() -> AsyncIterator[Callable[..., object]]:
         yield start
 
 
+@pytest.fixture
+def channel(room: str) -> str:
+    """A channel that no other test uses, and that the servers' user may hear."""
+    return f"{keys.PREFIX}{room}"
+
+
 def subscribers(client: redis.Redis, channel: str) -> int:
     """How many connections hear a channel."""
     return client.pubsub_numsub(channel)[0][1]
 
 
-async def test_a_confirmed_subscription_hears_everything_after_it(url: str, room: str, listen) -> None:
+async def test_a_confirmed_subscription_hears_everything_after_it(url: str, channel: str, listen) -> None:
     """From the moment `subscribe` returns nothing is missed, and the order is that of publishing."""
     ear = await listen(url)
     with witness(url) as client:
-        await ear.subscriber.subscribe(room.encode())
+        await ear.subscriber.subscribe(channel.encode())
         for number in range(500):
-            client.publish(room, b"%d" % number)
+            client.publish(channel, b"%d" % number)
         assert await ear.hears(500) == [b"%d" % number for number in range(500)]
-        assert {channel for channel, _ in ear.heard()} == {room.encode()}
+        assert {heard for heard, _ in ear.heard()} == {channel.encode()}
 
 
-async def test_publications_of_one_read_come_together(url: str, room: str, listen) -> None:
+async def test_publications_of_one_read_come_together(url: str, channel: str, listen) -> None:
     """What Redis sends at once is handed on at once, so that it can be written to members at once."""
     ear = await listen(url)
     with witness(url) as client:
-        await ear.subscriber.subscribe(room.encode())
+        await ear.subscriber.subscribe(channel.encode())
         publish_many = "for i = 1, 200 do redis.call('PUBLISH', ARGV[1], i) end"
-        client.eval(publish_many, 0, room)
+        client.eval(publish_many, 0, channel)
         assert await ear.hears(200) == [b"%d" % number for number in range(1, 201)]
         assert len(ear.reads) < 50
 
 
-async def test_any_bytes_are_heard_as_they_are(url: str, room: str, listen) -> None:
+async def test_any_bytes_are_heard_as_they_are(url: str, channel: str, listen) -> None:
     """Newlines, nulls and what looks like the protocol of Redis."""
     ear = await listen(url)
     blobs = [b"", bytes(range(256)), b"\r\n*3\r\n$7\r\nmessage\r\n", b"x" * 300_000]
     with witness(url) as client:
-        await ear.subscriber.subscribe(room.encode())
+        await ear.subscriber.subscribe(channel.encode())
         for blob in blobs:
-            client.publish(room, blob)
+            client.publish(channel, blob)
         assert await ear.hears(len(blobs)) == blobs
 
 
-async def test_only_what_is_wanted_is_heard(url: str, room: str, listen) -> None:
+async def test_only_what_is_wanted_is_heard(url: str, channel: str, listen) -> None:
     """Not before subscribing, not after unsubscribing, not other channels."""
     ear = await listen(url)
-    other, last = f"{room}-other", f"{room}-last"
+    other, last = f"{channel}-other", f"{channel}-last"
     with witness(url) as client:
-        client.publish(room, b"early")
-        await ear.subscriber.subscribe(room.encode())
+        client.publish(channel, b"early")
+        await ear.subscriber.subscribe(channel.encode())
         client.publish(other, b"other")
-        client.publish(room, b"now")
+        client.publish(channel, b"now")
         await ear.hears(1)
-        ear.subscriber.unsubscribe(room.encode())
-        await until_async(lambda: not subscribers(client, room), "Redis has taken the channel off")
-        client.publish(room, b"late")
+        ear.subscriber.unsubscribe(channel.encode())
+        await until_async(lambda: not subscribers(client, channel), "Redis has taken the channel off")
+        client.publish(channel, b"late")
         await ear.subscriber.subscribe(last.encode())
         client.publish(last, b"end")
         assert await ear.hears(2) == [b"now", b"end"]
 
 
-async def test_wanted_given_up_and_wanted_again_is_wanted(url: str, room: str, listen) -> None:
+async def test_wanted_given_up_and_wanted_again_is_wanted(url: str, channel: str, listen) -> None:
     """In one turn or in several, the last word counts, and the last confirmation is what is waited for."""
     ear = await listen(url)
-    channel = room.encode()
     with witness(url) as client:
         for _ in range(20):
-            first = asyncio.ensure_future(ear.subscriber.subscribe(channel))
+            first = asyncio.ensure_future(ear.subscriber.subscribe(channel.encode()))
             await asyncio.sleep(0)
-            ear.subscriber.unsubscribe(channel)
-            await ear.subscriber.subscribe(channel)
-            assert subscribers(client, room) == 1
+            ear.subscriber.unsubscribe(channel.encode())
+            await ear.subscriber.subscribe(channel.encode())
+            assert subscribers(client, channel) == 1
             await asyncio.wait([first])
             with suppress(asyncio.CancelledError, Unavailable):
                 first.result()
-            ear.subscriber.unsubscribe(channel)
-        ear.subscriber.unsubscribe(channel)
-        await until_async(lambda: not subscribers(client, room), "Redis has taken the channel off")
+            ear.subscriber.unsubscribe(channel.encode())
+        ear.subscriber.unsubscribe(channel.encode())
+        await until_async(lambda: not subscribers(client, channel), "Redis has taken the channel off")
 
 
-async def test_many_subscriptions_at_once_are_all_confirmed(url: str, room: str, listen) -> None:
+async def test_many_subscriptions_at_once_are_all_confirmed(url: str, channel: str, listen) -> None:
     """More than go into one command, asked for in one turn by many; one channel by several."""
     ear = await listen(url)
-    channels = [f"{room}-{number}".encode() for number in range(CHANNELS_AT_ONCE * 2 + 7)]
+    channels = [f"{channel}-{number}".encode() for number in range(CHANNELS_AT_ONCE * 2 + 7)]
     await asyncio.gather(*(ear.subscriber.subscribe(channel) for channel in channels for _ in range(2)))
     with witness(url) as client:
         assert {count for _, count in client.pubsub_numsub(*channels)} == {1}
 
 
-async def test_a_lost_connection_is_made_again_with_everything_wanted(url: str, room: str, listen) -> None:
+async def test_a_lost_connection_is_made_again_with_everything_wanted(url: str, channel: str, listen) -> None:
     """The owner is told once, then hears again; channels wanted meanwhile are subscribed as well."""
     ear = await listen(url)
     with witness(url) as client:
         for number in range(3):
-            await ear.subscriber.subscribe(f"{room}-{number}".encode())
-        ear.subscriber.unsubscribe(f"{room}-2".encode())
+            await ear.subscriber.subscribe(f"{channel}-{number}".encode())
+        ear.subscriber.unsubscribe(f"{channel}-2".encode())
         _cut(client, "parley-contract-ear")
         await until_async(lambda: ear.again, "the owner is told")
         for number in (0, 1, 3):
-            await ear.subscriber.subscribe(f"{room}-{number}".encode())
-            client.publish(f"{room}-{number}", b"again %d" % number)
+            await ear.subscriber.subscribe(f"{channel}-{number}".encode())
+            client.publish(f"{channel}-{number}", b"again %d" % number)
         assert await ear.hears(3) == [b"again 0", b"again 1", b"again 3"]
-        assert subscribers(client, f"{room}-2") == 0
+        assert subscribers(client, f"{channel}-2") == 0
         assert (ear.again, ear.subscriber.reconnects) == (1, 1)
 
 
@@ -165,35 +171,35 @@ def _cut(client: redis.Redis, name: str) -> None:
             client.client_kill_filter(_id=entry["id"])
 
 
-async def test_a_subscription_during_an_outage_is_refused_and_kept(engine: Engine, room: str, listen) -> None:
+async def test_a_subscription_during_an_outage_is_refused_and_kept(engine: Engine, channel: str, listen) -> None:
     """Whoever asks is told at once, and the channel is subscribed when Redis is back."""
     ear = await listen(engine.url)
     await asyncio.to_thread(engine.kill)
     await until_async(lambda: not ear.subscriber.up, "the loss is noticed")
     with pytest.raises(Unavailable):
-        await ear.subscriber.subscribe(room.encode())
+        await ear.subscriber.subscribe(channel.encode())
     await asyncio.to_thread(engine.start)
     await until_async(lambda: ear.again, "the subscriber is back")
     with witness(engine.url) as client:
-        await until_async(lambda: subscribers(client, room), "the channel is subscribed")
-        client.publish(room, b"here")
+        await until_async(lambda: subscribers(client, channel), "the channel is subscribed")
+        client.publish(channel, b"here")
         assert await ear.hears(1) == [b"here"]
 
 
-async def test_a_frozen_redis_is_noticed(engine: Engine, room: str, listen) -> None:
+async def test_a_frozen_redis_is_noticed(engine: Engine, channel: str, listen) -> None:
     """Although its connection stands and says nothing; when it goes on, everything is wanted again."""
     ear = await listen(engine.url, 0.5)
-    await ear.subscriber.subscribe(room.encode())
+    await ear.subscriber.subscribe(channel.encode())
     await asyncio.to_thread(engine.freeze)
     await until_async(lambda: not ear.subscriber.up, "the freeze is noticed")
     with pytest.raises(Unavailable):
-        await ear.subscriber.subscribe(room.encode())
+        await ear.subscriber.subscribe(channel.encode())
     assert ear.again == 0
     await asyncio.to_thread(engine.thaw)
     await until_async(lambda: ear.again, "the subscriber is back")
-    await ear.subscriber.subscribe(room.encode())
+    await ear.subscriber.subscribe(channel.encode())
     with witness(engine.url) as client:
-        client.publish(room, b"here")
+        client.publish(channel, b"here")
     assert await ear.hears(1) == [b"here"]
 
 
@@ -202,11 +208,11 @@ def test_a_freeze_is_noticed_within_five_seconds() -> None:
     assert PING_SECONDS + Settings().redis_timeout_seconds + 2 * WATCH_SECONDS <= 5
 
 
-async def test_a_quiet_connection_is_kept(url: str, room: str, listen, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_connection_is_kept(url: str, channel: str, listen, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is no fault while pings are answered, also when the deadline is shorter than the pings' interval."""
     monkeypatch.setattr(module, "PING_SECONDS", 0.4)
     ear = await listen(url, 0.3)
-    await ear.subscriber.subscribe(room.encode())
+    await ear.subscriber.subscribe(channel.encode())
     link = ear.subscriber._link
     assert link is not None
     pings: list[float] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from app.backplane.permissions import USER
 from app.config import Settings
 from app.doctor import proxy, redis
 from app.findings import Finding, Grade
@@ -62,7 +63,7 @@ async def test_eviction_is_found(own_valkey: Valkey) -> None:
 
 async def test_missing_permissions_are_found(own_valkey: Valkey) -> None:
     """A user who may neither run scripts nor subscribe, as some services give out."""
-    own_valkey.command("ACL", "SETUSER", "default", "-subscribe", "-eval")
+    own_valkey.command("ACL", "SETUSER", USER, "-subscribe", "-eval")
     findings = await of_redis(own_valkey)
     assert findings["redis scripts"].grade is findings["redis pub/sub"].grade is Grade.BAD
     assert "SUBSCRIBE" in findings["redis pub/sub"].advice

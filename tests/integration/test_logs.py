@@ -14,9 +14,10 @@ import pytest
 from websockets.asyncio.client import connect
 
 from app.backplane import keys
+from app.backplane.permissions import USER
 from app.backplane.rosters import FIRST_BYTE
 from tests.contract.engines import witness
-from tests.support import Peer, Server, Valkey, until_async
+from tests.support import PASSWORD, Peer, Server, Valkey, until_async
 
 SECRET = "geheim-5d1e"
 REQUESTS = [
@@ -56,8 +57,8 @@ async def _offend(server: Server, messages: list[str | bytes], **hello: Any) -> 
 @pytest.fixture
 def secretive(server: Callable[..., Server], own_valkey: Valkey) -> Server:
     """A server whose secrets can be recognised, and which logs everything."""
-    own_valkey.command("CONFIG", "SET", "requirepass", SECRET)
-    url = own_valkey.url.replace("redis://", f"redis://:{SECRET}@")
+    own_valkey.command("ACL", "SETUSER", USER, f">{SECRET}")
+    url = own_valkey.url.replace(PASSWORD, SECRET)
     return server(redis_url=url, secret=SECRET * 4, log_level="debug", text_chars="100", ping_seconds="1")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, Peer, Server, Valkey, free_port, runs, until
+from tests.support import PASSWORD, ROOT, Peer, Server, Valkey, free_port, runs, until
 
 
 def _refusal(*arguments: str, **env: str) -> str:
@@ -99,8 +99,7 @@ def test_an_unreachable_redis_is_one_clear_line() -> None:
 
 def test_a_wrong_password_is_one_clear_line(own_valkey: Valkey) -> None:
     """Redis' own words, without the password."""
-    own_valkey.command("CONFIG", "SET", "requirepass", "right")
-    said = _refusal("--port", "0", "--redis-url", own_valkey.url.replace("redis://", "redis://:geheim@"))
+    said = _refusal("--port", "0", "--redis-url", own_valkey.url.replace(PASSWORD, "geheim"))
     assert "--redis-url: Redis at" in said
     assert "refuses the login" in said
     assert "geheim" not in said

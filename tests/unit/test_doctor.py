@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import resource
+import ssl
 from pathlib import Path
 
 import pytest
 
 from app.config import Settings, load
-from app.doctor import command, machine
+from app.doctor import command, machine, redis
 from app.findings import Finding, Grade, bad, good, weak
 from tests.support import free_port
 
@@ -139,3 +140,27 @@ def test_wrong_settings_are_a_finding(capsys: pytest.CaptureFixture[str]) -> Non
     """Named as they were given; nothing else can be looked at then."""
     assert command.run({}, {"PARLEY_PORT": "x"}, "", False, as_json=False) == 1
     assert "PARLEY_PORT: 'x' is not a whole number" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("peer", "verify", "grade", "found"),
+    [
+        ("", None, Grade.GOOD, "inside this machine"),
+        ("127.0.0.1", None, Grade.GOOD, "inside this machine"),
+        ("::1", None, Grade.GOOD, "inside this machine"),
+        ("10.0.0.7", None, Grade.WEAK, "plain text to 10.0.0.7"),
+        ("fd00::7", None, Grade.WEAK, "plain text to fd00::7"),
+        ("10.0.0.7", ssl.CERT_REQUIRED, Grade.GOOD, "TLS to 10.0.0.7"),
+        ("10.0.0.7", ssl.CERT_NONE, Grade.WEAK, "not looked at"),
+    ],
+)
+def test_who_is_between_here_and_redis_is_told(
+    peer: str, verify: ssl.VerifyMode | None, grade: Grade, found: str
+) -> None:
+    """Nobody inside a machine, nobody who can read with TLS, else everybody on the network."""
+    tls = ssl.create_default_context() if verify is not None else None
+    if tls is not None and verify is ssl.CERT_NONE:
+        tls.check_hostname, tls.verify_mode = False, verify
+    finding = redis.transport(peer, tls)
+    assert finding.grade is grade
+    assert found in finding.found
