@@ -11,6 +11,7 @@ from app import frames
 from app.backplane.broker import Broker, Page
 from app.errors import Unavailable
 from app.events import Batch, Position, head, is_message
+from app.fanout import Fanout
 from app.metrics import Counters
 from app.protocol import bodies
 from app.room import Room, Verdict
@@ -27,7 +28,8 @@ _log = structlog.get_logger(component="reader")
 class Reader:
     """Brings rooms and their logs together. Raises Unavailable or NotConfirmed where Redis does not answer."""
 
-    def __init__(self, broker: Broker, counters: Counters) -> None:
+    def __init__(self, broker: Broker, fanout: Fanout, counters: Counters) -> None:
+        self._fanout = fanout
         self._broker = broker
         self._counters = counters
 
@@ -77,7 +79,7 @@ class Reader:
         _log.warning("events lost", seldom=room.name, room=room.name, **lost)
         self._counters.resyncs += 1
         self._settle(room, page)
-        room.send_message(frames.text(bodies.resync(room.name, page.top, True, page.events)))
+        self._fanout.send(room, frames.text(bodies.resync(room.name, page.top, True, page.events)))
 
     def _settle(self, room: Room, page: Page) -> None:
         room.settle(page.top, page.events)
@@ -86,7 +88,7 @@ class Reader:
     def _write(self, room: Room, payloads: list[bytes]) -> None:
         if payloads:
             self._counters.deliveries += len(room) * len(payloads)
-            room.send_message(frames.texts(payloads))
+            self._fanout.send(room, frames.texts(payloads))
 
     async def reach_back(self, room: Room, seq: int) -> None:
         """Have the events from `seq` on among the room's recent ones.

@@ -1,7 +1,7 @@
 """From publications to outboxes: every event once, in order, to every local member; gaps healed from the log.
 
 Owns the list of rooms with a gap. All frames of a room that arrived in one read of the subscriber are joined and
-written once per member, without waiting for anybody.
+written once per member, without waiting for anybody (see app.fanout for big rooms).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from app.backplane.rosters import FIRST_BYTE
 from app.backplane.subscriber import Message
 from app.errors import ParleyError
 from app.events import Batch
+from app.fanout import Fanout
 from app.hub import Hub
 from app.metrics import Counters
 from app.reader import Reader
@@ -38,8 +39,9 @@ class Relay:
     `on_people` gets what is published about a room's people, `on_other` what comes on channels that are no room's.
     """
 
-    def __init__(self, hub: Hub, reader: Reader, broker: Broker, counters: Counters) -> None:
+    def __init__(self, hub: Hub, reader: Reader, fanout: Fanout, broker: Broker, counters: Counters) -> None:
         self._hub = hub
+        self._fanout = fanout
         self._reader = reader
         self._broker = broker
         self._counters = counters
@@ -67,7 +69,7 @@ class Relay:
                 self.on_other(channel, data)
         for room, frames_of_room in ready.items():
             self._counters.deliveries += len(room) * len(frames_of_room)
-            room.send_message(b"".join(frames_of_room))
+            self._fanout.send(room, b"".join(frames_of_room))
         if times:
             self._count(times)
 

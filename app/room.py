@@ -5,6 +5,7 @@ Pure: no await, no clock, no Redis. The relay and the hub act on what is decided
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
@@ -114,7 +115,11 @@ class Room:
         Members may join or leave meanwhile: those who were there at the beginning are served. One that fails
         is removed, and the others notice nothing.
         """
-        for client in self.members:
+        self.send_to(self.members, data)
+
+    def send_to(self, clients: Iterable[Client], data: bytes) -> None:
+        """Write whole frames to some of the members; see `send_message`."""
+        for client in clients:
             try:
                 client.write(data)
             except (OSError, RuntimeError):

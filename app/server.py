@@ -49,6 +49,7 @@ from app.deadlines import Deadlines
 from app.directory import Directory
 from app.endpoint import Protocol, prepare
 from app.errors import ParleyError, SettingError
+from app.fanout import Fanout
 from app.feed import FeedClient
 from app.gate import Gate
 from app.grants import Rules
@@ -125,9 +126,10 @@ class Worker:
         self.pipeline = Pipeline(address, f"parley-{self.name}", seconds)
         self.broker = RedisBroker(self.pipeline, settings.history_events, settings.history_seconds)
         self.subscriber = Subscriber(address, f"parley-{self.name}-sub", seconds)
-        reader = Reader(self.broker, self.counters)
+        fanout = Fanout(loop)
+        reader = Reader(self.broker, fanout, self.counters)
         self.hub = Hub(self.subscriber, self.deadlines, reader)
-        self.relay = Relay(self.hub, reader, self.broker, self.counters)
+        self.relay = Relay(self.hub, reader, fanout, self.broker, self.counters)
         self.subscriber.on_messages = self.relay.deliver
         self.subscriber.on_again = self._subscribed_again
         patience = Patience(settings.presence_limit, settings.presence_grace_seconds, settings.presence_lease_seconds)

@@ -18,6 +18,7 @@ from app.commands import Commands
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
 from app.directory import Directory
+from app.fanout import Fanout
 from app.grants import Rules
 from app.greeting import Promises
 from app.hub import Hub
@@ -78,9 +79,10 @@ class Worker:
         self.connections = Connections(loop, OutboxPool(loop, self.deadlines, OutboxLimits()), promises.frame_bytes)
         self.broker = MemoryBroker(self.store)
         self.subscriber = MemorySubscriber(self.store)
-        self.reader = Reader(self.broker, self.counters)
+        self.fanout = Fanout(loop)
+        self.reader = Reader(self.broker, self.fanout, self.counters)
         self.hub = Hub(self.subscriber, self.deadlines, self.reader)  # type: ignore[arg-type]
-        self.relay = Relay(self.hub, self.reader, self.broker, self.counters)
+        self.relay = Relay(self.hub, self.reader, self.fanout, self.broker, self.counters)
         self.subscriber.on_messages = self.relay.deliver
         self.subscriber.on_again = self.relay.subscribed_again
         self.rosters = MemoryRosters(self.store)

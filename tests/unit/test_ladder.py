@@ -26,7 +26,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("backplane.keys", "backplane.permissions", "backplane.broker", "backplane.link", "backplane.pace"),
     ("backplane.pipeline", "backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.activity"),
     ("backplane.keyring", "backplane.census", "backplane.personal", "backplane.moderation", "backplane.assess"),
-    ("reader", "hub", "relay", "typists", "ledger", "presence", "directory"),
+    ("fanout", "reader", "hub", "relay", "typists", "ledger", "presence", "directory"),
     ("people", "moderation", "marks", "mentions", "direct", "inbox", "counting"),
     ("signin", "joining", "greeting", "paging", "author", "amending", "moderating", "sending", "commands", "feed"),
     ("service/", "endpoint", "responses", "gate", "api", "canary", "lifecycle", "embedded", "secret"),
