@@ -84,8 +84,8 @@ class Moderating:
         deeds = await self._moderation.deeds(room, min(request.limit, DEEDS_MAX), request.before)
         reply = replies.ModerationList(
             request.id,
-            [_held(held, shown) for held in self._moderation.held(room)],
-            [_deed(deed, shown) for deed in deeds],
+            [held_entry(held, shown) for held in self._moderation.held(room)],
+            [deed_entry(deed, shown) for deed in deeds],
             room,
         )
         member.reply(replies.encode(reply))
@@ -103,7 +103,8 @@ def _until(until: float) -> int | UnsetType:
     return UNSET if math.isinf(until) else round(until * 1000)
 
 
-def _held(held: Held, shown: bool) -> replies.HeldEntry:
+def held_entry(held: Held, shown: bool) -> replies.HeldEntry:
+    """A ban or mute, for who asks what holds; its address only if that may be `shown`."""
     sanction = held.sanction
     return replies.HeldEntry(
         kind=sanction.kind,
@@ -119,7 +120,8 @@ def _held(held: Held, shown: bool) -> replies.HeldEntry:
     )
 
 
-def _deed(deed: Written, shown: bool) -> replies.Deed:
+def deed_entry(deed: Written, shown: bool) -> replies.Deed:
+    """What was done, for who asks; with an address only if that may be `shown`."""
     sanction = deed.sanction
     return replies.Deed(
         id=deed.id,

@@ -72,6 +72,7 @@ from app.service.holders import Holders
 from app.service.rates import Rates
 from app.service.reading import Reading
 from app.service.routes import routes as service_routes
+from app.service.ruling import Ruling
 from app.service.speaking import Speaking
 from app.signin import KeySet, Signin
 from app.tasks import Tasks
@@ -248,8 +249,8 @@ class Worker:
             state=self.lifecycle.state,
             reasons=self.lifecycle.reasons,
         )
-        api.routes(app, parts)
         service_routes(app, self._dispatch())
+        api.routes(app, parts)
         prepare(app, self._arrivals())
         return app
 
@@ -267,7 +268,7 @@ class Worker:
     def _dispatch(self) -> Dispatch:
         """What answers the HTTP API."""
         holders = Holders(Keyring(self.pipeline), api_keys(self.settings), time.monotonic, time.time)
-        carried_out = handlers(self.speaking, self.reading, self.counting)
+        carried_out = handlers(self.speaking, self.reading, self.counting, Ruling(self.moderation))
         return Dispatch(holders, Rates(time.monotonic), carried_out, self.counters, self.settings.message_bytes)
 
     async def run(self) -> None:

@@ -37,6 +37,31 @@ class Operation(NamedTuple):
     idempotent: bool = False
 
 
+def _moderation(path: str, name: str, where: str, everywhere: bool) -> tuple[Operation, ...]:
+    """What can be done about people in one room, or in all."""
+
+    def operation(verb: str, summary: str, answer: Any, body: Any) -> Operation:
+        title = f"{verb}{name}"
+        return Operation(title, "POST", f"{path}/{verb}", "moderate", summary, answer, body=body, everywhere=everywhere)
+
+    return (
+        operation("mute", f"Have a user write nothing {where} for a while.", service.Ruled, service.Mute),
+        operation("unmute", f"End a mute {where}.", service.Lifted, service.Unmute),
+        operation("ban", f"Keep a user or an address away {where}.", service.Ruled, service.Ban),
+        operation("unban", f"End a ban {where}.", service.Lifted, service.Unban),
+        Operation(
+            f"readModeration{name}",
+            "GET",
+            f"{path}/moderation",
+            "moderate",
+            f"See the bans and mutes that hold {where}, and what was done.",
+            service.ModerationPage,
+            query=service.ModerationQuery,
+            everywhere=everywhere,
+        ),
+    )
+
+
 OPERATIONS = (
     Operation(
         "sendMessage",
@@ -70,6 +95,27 @@ OPERATIONS = (
     ),
     Operation("readRoom", "GET", "/rooms/{room}", "rooms", "See the state of a room.", service.RoomState),
     Operation("readCounts", "GET", "/counts", "counts", "Count connections, people, rooms, workers.", service.Counts),
+    Operation(
+        "kickUser",
+        "POST",
+        "/rooms/{room}/kick",
+        "moderate",
+        "Take a user out of a room.",
+        service.Ruled,
+        body=service.Kick,
+    ),
+    *_moderation("/rooms/{room}", "InRoom", "in a room", everywhere=False),
+    *_moderation("", "Everywhere", "everywhere", everywhere=True),
+    Operation(
+        "disconnectUser",
+        "POST",
+        "/users/{user}/disconnect",
+        "disconnect",
+        "Close all connections of a user, on all replicas, with 4503: clients do not come back by themselves.",
+        None,
+        status=202,
+        everywhere=True,
+    ),
 )
 
 

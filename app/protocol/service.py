@@ -6,8 +6,8 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.protocol.replies import Person
-from app.protocol.requests import Seq
+from app.protocol.replies import Deed, HeldEntry, Person
+from app.protocol.requests import Opaque, Seq
 from app.protocol.shapes import Event
 
 PAGE_MAX = 200
@@ -110,6 +110,81 @@ class Counts(Struct):
     exact: bool
     rooms: int
     workers: int
+
+
+Reason = Annotated[str, Meta(max_length=200)]
+Seconds = Annotated[float, Meta(ge=0, le=2**53)]
+
+
+class Kick(Struct, forbid_unknown_fields=True):
+    """Who is to be taken out of the room; the user is told the reason, and may come back."""
+
+    user: User
+    reason: Reason = ""
+
+
+class Mute(Struct, forbid_unknown_fields=True):
+    """Who is to write nothing for so many seconds; 0: for ever."""
+
+    user: User
+    seconds: Seconds
+    reason: Reason = ""
+
+
+class Unmute(Struct, forbid_unknown_fields=True):
+    """Whose mute ends."""
+
+    user: User
+
+
+class Ban(Struct, forbid_unknown_fields=True):
+    """Who is to be kept away: a user, or whoever comes from an address or a network like 192.0.2.0/24.
+
+    For so many seconds; 0: for ever. `addresses`: ban what the user is connected from as well.
+    """
+
+    user: Annotated[str, Meta(max_length=255)] = ""
+    address: Opaque = ""
+    seconds: Seconds = 0
+    reason: Reason = ""
+    addresses: bool = False
+
+
+class Unban(Struct, forbid_unknown_fields=True):
+    """Whose ban ends: a user's, with those of its addresses, or an address'."""
+
+    user: Annotated[str, Meta(max_length=255)] = ""
+    address: Opaque = ""
+
+
+class Ruled(Struct, omit_defaults=True):
+    """It is done, and written down. `until` is in milliseconds since 1970; without it, for ever, or done with."""
+
+    kind: str
+    room: str = ""
+    user: str = ""
+    address: str = ""
+    until: int | UnsetType = UNSET
+
+
+class Lifted(Struct):
+    """It is done; `was` says whether there was anything to end."""
+
+    was: bool
+
+
+class ModerationQuery(Struct, forbid_unknown_fields=True):
+    """How many deeds, and before which one."""
+
+    limit: PageSize = 50
+    before: Opaque = ""
+
+
+class ModerationPage(Struct):
+    """The bans and mutes that hold, and what moderators and services did, both newest first."""
+
+    held: list[HeldEntry]
+    deeds: list[Deed]
 
 
 class Problem(Struct, omit_defaults=True):

@@ -317,10 +317,11 @@ def test_room_names_are_one_in_all_their_forms(robot: BackEnd, room: str) -> Non
 
 
 def test_foreign_pages_are_let_in_nowhere(robot: BackEnd) -> None:
-    """No CORS: no page of another origin reads an answer, nor may it ask with a key."""
+    """No CORS: no page of another origin reads an answer, nor may it ask, even with a key."""
     for method in ("GET", "OPTIONS"):
         headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
         answer = robot.ask(method, "/rooms", headers=headers)
+        assert (answer.status, answer.body["code"]) == (403, "forbidden")
         assert not [name for name in answer.headers if name.startswith("access-control")]
         assert answer.headers["cache-control"] == "no-store"
 
