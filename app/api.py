@@ -51,7 +51,6 @@ def routes(app: Sanic[Any, Any], parts: Parts) -> None:
     _websockets(app, parts)
     _operations(app, parts)
     _page(app)
-    parts.gate.guard_changes(app)
 
 
 def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:

@@ -39,6 +39,7 @@ from app.protocol.codes import REASONS, CloseCode
 from app.protocol.names import ROOM_MAX, room_name
 from app.rights import Action, Rights
 from app.room import Room
+from app.seats import Seats
 from app.sending import Sending
 from app.signin import Signin
 from app.tasks import Tasks
@@ -64,6 +65,7 @@ class Commands:
         personal: Personal,
         moderation: Moderation,
         rights: Rights,
+        seats: Seats,
         signin: Signin | None = None,
     ) -> None:
         self.rights = rights
@@ -73,6 +75,7 @@ class Commands:
         self._counters = counters
         self._promises = promises
         self._people = people
+        self._seats = seats
         self.marks = Marks(hub, personal, deadlines)
         people.on_mark = self.marks.heard
         self._inbox = Inbox(hub, directory, self.marks, personal, rights)
@@ -81,7 +84,7 @@ class Commands:
             hub, broker, presence, counters, promises.rooms, promises.resume_events, self.marks, rights
         )
         self._greeting = Greeting(
-            guests, signin, rights, deadlines, people, self.marks, self._joining, promises, self._expel
+            guests, signin, rights, deadlines, people, self.marks, self._joining, promises, self._expel, seats
         )
         self.greet = self._greeting.greet
         self._sending = Sending(broker, presence, self._direct, rights, counters, promises.text_chars, promises.unacked)
@@ -144,6 +147,7 @@ class Commands:
             self._presence.leave(room, member, lost)
         member.rooms = ()
         self._people.leave(member)
+        self._seats.leave(member)
 
     def _carry_out(self, member: Member, payload: bytes) -> None:
         try:

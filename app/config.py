@@ -72,6 +72,12 @@ class Settings:
         0,
         10_000_000,
     )
+    connections_per_user: int = _setting(
+        100,
+        "Most websockets of a user, on all replicas, to within one for each worker; beyond, 4505. 0: no limit.",
+        0,
+        100_000,
+    )
     redis_url: str = _setting(
         "", "Redis to use: redis://, rediss:// or unix://. Empty: an embedded Valkey of its own.", secret=True
     )

@@ -7,6 +7,7 @@ ParleyError
       Expired            the token was good and is too old; come with a new one
     Forbidden            known, but may not do this
       Banned             kept out of a room or of the server
+      TooManyConnections a user has as many connections as one may have
       Muted              may not write for a while
     NotJoined            the room is not joined on this connection
     AlreadyJoined        the room is joined on this connection
@@ -75,6 +76,13 @@ class Banned(Forbidden):
     def __init__(self, message: str, retry_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_seconds = retry_seconds
+
+
+class TooManyConnections(Forbidden):
+    """A user has as many connections as one may have."""
+
+    def __init__(self) -> None:
+        super().__init__("you have too many connections", limit="connections_per_user")
 
 
 class Muted(Forbidden):

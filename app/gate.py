@@ -59,7 +59,9 @@ class Gate:
         """Refuse foreign pages whatever could change something; called when all routes are there."""
 
         def check(request: Request) -> HTTPResponse | None:
-            return None if self._permitted(request) else self._foreign(request, self.address(request))
+            if request.method in SAFE or self._permitted(request):
+                return None
+            return self._foreign(request, self.address(request))
 
         names = [str(route.name) for route in app.router.routes if set(route.methods or ()) - SAFE]
         if names:

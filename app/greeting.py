@@ -11,7 +11,16 @@ from msgspec import UNSET
 
 from app.auth import Guests, Identity
 from app.deadlines import Deadlines
-from app.errors import BadRequest, Banned, Expired, Forbidden, ParleyError, Unauthorized
+from app.errors import (
+    BadRequest,
+    Banned,
+    ClientFault,
+    Expired,
+    Forbidden,
+    ParleyError,
+    TooManyConnections,
+    Unauthorized,
+)
 from app.joining import Joining, Work
 from app.marks import Marks
 from app.member import Member, State
@@ -20,10 +29,18 @@ from app.protocol import replies, requests
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.names import handle, user_name
 from app.rights import Action, Rights
+from app.seats import Seats
 from app.signin import Signin
 from app.tokens import User
 
 HELLO_SECONDS = 10.0
+
+_ENDS: dict[type[ClientFault], CloseCode] = {
+    Banned: CloseCode.BANNED,
+    TooManyConnections: CloseCode.TOO_MANY_CONNECTIONS,
+    Expired: CloseCode.TOKEN_EXPIRED,
+    Unauthorized: CloseCode.BAD_TOKEN,
+}
 
 Expel = Callable[[Member, int | None, ParleyError, CloseCode], None]
 """Refuses a request in a way that ends the connection."""
@@ -57,6 +74,7 @@ class Greeting:
         joining: Joining,
         promises: Promises,
         expel: Expel,
+        seats: Seats,
     ) -> None:
         self._guests = guests
         self._signin = signin
@@ -67,6 +85,7 @@ class Greeting:
         self._joining = joining
         self._promises = promises
         self._expel = expel
+        self._seats = seats
         self._limits = replies.Limits(promises.text_chars, promises.frame_bytes, promises.rooms, promises.unacked)
 
     def greet(self, member: Member) -> None:
@@ -96,7 +115,7 @@ class Greeting:
                 self._signed_in(member, request, found)
             else:
                 self._welcome(member, request, self._identify(request))
-        except (Unauthorized, Banned) as error:
+        except (Unauthorized, Banned, TooManyConnections) as error:
             self._expel_stranger(member, request, error)
         return None
 
@@ -106,14 +125,16 @@ class Greeting:
             user = await found
             if member.state is State.GREETING:
                 self._signed_in(member, request, user)
-        except (Unauthorized, Banned) as error:
+        except (Unauthorized, Banned, TooManyConnections) as error:
             self._expel_stranger(member, request, error)
         except ParleyError as error:
             self._expel(member, request.id, error, CloseCode.OVERLOADED)
 
-    def _expel_stranger(self, member: Member, request: requests.Hello, error: Unauthorized | Banned) -> None:
-        code = CloseCode.TOKEN_EXPIRED if isinstance(error, Expired) else CloseCode.BAD_TOKEN
-        self._expel(member, request.id, error, CloseCode.BANNED if isinstance(error, Banned) else code)
+    def _expel_stranger(self, member: Member, request: requests.Hello, error: ClientFault) -> None:
+        for kind, code in _ENDS.items():
+            if isinstance(error, kind):
+                self._expel(member, request.id, error, code)
+                return
 
     def _users(self) -> Signin:
         if self._signin is None:
@@ -134,15 +155,22 @@ class Greeting:
         return max(0, int(seconds))
 
     def _welcome(self, member: Member, request: requests.Hello, identity: Identity, seconds: int | None = None) -> None:
-        """Somebody is here: a guest, or a signed-in user whose token ends in so many seconds. Raises Banned."""
+        """Somebody is here: a guest, or a signed-in user whose token ends in so many seconds.
+
+        Raises:
+            Banned, TooManyConnections: the user may not come in.
+        """
         self._rights.check_here(identity.user, member.address)
-        member.user, member.name, member.handle = identity.user, identity.name, handle(identity.user)
+        user = handle(identity.user)
+        self._seats.check(user)
+        member.user, member.name, member.handle = identity.user, identity.name, user
         member.marked = not identity.new
         session = request.session or member.conn
         member.session = session
         member.state = State.HERE
         self._deadlines.clear(member, "hello")
         self._people.enter(member)
+        self._seats.enter(member)
         if not self._marks.at_hand(member):
             self._marks.load(member)
         promises = self._promises

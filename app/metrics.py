@@ -171,6 +171,7 @@ class Counters:
     # Counted where a request is refused with an error that names the limit; see ParleyError.
     limit_text_chars: int = _limit("text_chars")
     limit_rooms_per_connection: int = _limit("rooms_per_connection")
+    limit_connections_per_user: int = _limit("connections_per_user")
     limit_unacked: int = _limit("unacked")
     limit_unconfirmed: int = _limit("unconfirmed")
     limit_sanctions: int = _limit("sanctions")

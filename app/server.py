@@ -38,6 +38,7 @@ from app.backplane.personal import RedisPersonal
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
 from app.backplane.rosters import RedisRosters
+from app.backplane.seats import RedisSeats
 from app.backplane.subscriber import Subscriber
 from app.canary import Canary
 from app.closings import Closings
@@ -66,6 +67,7 @@ from app.reader import Reader
 from app.relay import Relay
 from app.rights import Rights
 from app.sanctions import Sanctions
+from app.seats import Seats
 from app.service.dispatch import Dispatch
 from app.service.handlers import handlers
 from app.service.holders import Holders
@@ -179,6 +181,7 @@ class Worker:
             personal,
             self.moderation,
             rights(settings, sanctions),
+            self._seats(rosters.worker),
             users,
         )
         self.lifecycle = Lifecycle(
@@ -251,8 +254,13 @@ class Worker:
         )
         service_routes(app, self._dispatch())
         api.routes(app, parts)
+        parts.gate.guard_changes(app)
         prepare(app, self._arrivals())
         return app
+
+    def _seats(self, worker: str) -> Seats:
+        store, presence, most = RedisSeats(self.pipeline, worker), self.presence, self.settings.connections_per_user
+        return Seats(self.people, store, lambda: presence.workers, self.counters, most)
 
     def _gate(self) -> Gate:
         settings = self.settings

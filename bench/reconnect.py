@@ -177,6 +177,7 @@ def server(workers: int) -> Iterator[tuple[int, subprocess.Popen]]:
     """A server of our own; its port and process."""
     with tempfile.TemporaryDirectory() as home, open(f"{home}/log", "wb") as log:
         argv = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--workers", str(workers), "--data-dir", home]
+        argv += ["--connections-per-address", "0"]
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True, process_group=0)
         try:
             yield int(process.stdout.readline().rstrip("/\n").rpartition(":")[2]), process

@@ -53,6 +53,11 @@ def directs(handle: str) -> str:
     return f"{PREFIX}{{~{handle}}}:directs"
 
 
+def seats(handle: str) -> str:
+    """Hash: how many connections a user has on the workers where it has several; worker -> number. See app.seats."""
+    return f"{PREFIX}{{~{handle}}}:seats"
+
+
 def people(shard: int) -> bytes:
     """Channel: what a user's connections are told, on all workers that have some of the users of a shard."""
     return b"%s%d" % (_PEOPLE, shard)

@@ -41,4 +41,5 @@ REASONS = {
     CloseCode.NO_HELLO: "no hello in time",
     CloseCode.KICKED: "kicked",
     CloseCode.BANNED: "banned",
+    CloseCode.TOO_MANY_CONNECTIONS: "too many connections",
 }

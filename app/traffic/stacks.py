@@ -211,6 +211,8 @@ class Served(OwnRedis):
         """Start it and read its address from its first line."""
         settings = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
         settings |= {"PARLEY_LOG_FORMAT": "json", "PARLEY_DRAIN_SECONDS": str(DRAIN_SECONDS)}
+        # All that this makes comes from one address.
+        settings |= {"PARLEY_CONNECTIONS_PER_ADDRESS": "0", "PARLEY_CONNECTIONS_PER_USER": "0"}
         settings |= self._settings
         arguments = ["--port", "0", "--workers", str(self._workers), "--data-dir", str(self._data)]
         with self._log.open("ab") as log:

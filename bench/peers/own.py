@@ -22,6 +22,7 @@ class Parley(Peer):
     def launch(self, port: int, engine_url: str | None, home: Path, workers: int) -> Launch:
         argv = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
         argv += ["--workers", str(workers), "--data-dir", str(home / "data"), "--drain-seconds", "0"]
+        argv += ["--connections-per-address", "0"]  # the load comes from one
         if engine_url:
             argv += ["--redis-url", engine_url]
         return Launch(argv, cwd=REPOSITORY)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from itertools import count
 from typing import Protocol
 
+from app import seats
 from app.backplane import keys, moderation
 from app.backplane.activity import Activity, RedisActivity
 from app.backplane.broker import Broker
@@ -14,16 +16,19 @@ from app.backplane.personal import Notice, Personal, RedisPersonal, read_notice
 from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
 from app.backplane.rosters import RedisRosters, Store
+from app.backplane.seats import RedisSeats
 from app.events import expand
 from tests.contract.engines import almighty, witness
 from tests.fakes.broker import MemoryBroker, MemoryStore
 from tests.fakes.moderation import MemoryModeration
 from tests.fakes.personal import MemoryPersonal
 from tests.fakes.rosters import MemoryActivity, MemoryRosters
+from tests.fakes.seats import MemorySeats
 from tests.fakes.sent import running
 from tests.support import until_async
 
 DAYS = 86400
+_workers = count(1)
 
 
 class Stage(Protocol):
@@ -49,6 +54,9 @@ class Stage(Protocol):
 
     async def personal(self) -> Personal:
         """What is kept of persons, as of another worker."""
+
+    async def seats(self) -> seats.Store:
+        """How many connections people have, as of another worker."""
 
     async def moderation(self) -> moderation.Store:
         """Bans and mutes, as of another worker."""
@@ -82,6 +90,9 @@ class MemoryStage:
 
     async def personal(self) -> Personal:
         return MemoryPersonal(self._store)
+
+    async def seats(self) -> MemorySeats:
+        return MemorySeats(self._store, f"w{next(_workers)}")
 
     async def overhear(self, handle: str) -> list[Notice]:
         heard: list[Notice] = []
@@ -142,6 +153,9 @@ class RedisStage:
 
     async def personal(self) -> Personal:
         return RedisPersonal(await self.pipeline(), 30 * DAYS)
+
+    async def seats(self) -> RedisSeats:
+        return RedisSeats(await self.pipeline(), f"w{next(_workers)}")
 
     async def moderation(self) -> moderation.Store:
         return moderation.RedisModeration(await self.pipeline())

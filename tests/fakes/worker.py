@@ -32,6 +32,7 @@ from app.reader import Reader
 from app.relay import Relay
 from app.rights import Rights
 from app.sanctions import Sanctions
+from app.seats import Seats
 from app.signin import Signin
 from app.tasks import Tasks
 from tests.fakes.broker import MemoryBroker, MemoryStore
@@ -39,6 +40,7 @@ from tests.fakes.loop import Clock
 from tests.fakes.moderation import MemoryModeration
 from tests.fakes.personal import MemoryPersonal
 from tests.fakes.rosters import MemoryActivity, MemoryRosters
+from tests.fakes.seats import MemorySeats
 from tests.fakes.subscriber import MemorySubscriber
 from tests.fakes.transport import Transport
 from tests.fakes.wire import TEXT, close_code, frame
@@ -69,6 +71,7 @@ class Worker:
         patience: Patience = PATIENCE,
         signin: Signin | None = None,
         rules: Rules | None = None,
+        most_of_user: int = 0,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.store = store or MemoryStore()
@@ -104,6 +107,14 @@ class Worker:
             self.counters,
             self.connections,
         )
+        self.kept_seats = MemorySeats(self.store, self.rosters.worker)
+        self.seats = Seats(
+            self.people,
+            self.kept_seats,
+            lambda: self.presence.workers,
+            self.counters,
+            most_of_user,
+        )
         self.relay.on_other = self._other
         self.moderation.known.set()
         self.store.person_listeners.append(self._told)
@@ -121,6 +132,7 @@ class Worker:
             self.personal,
             self.moderation,
             Rights(rules, sanctions),
+            self.seats,
             signin,
         )
 

@@ -86,3 +86,23 @@ async def test_members_notice_nothing_of_refusals(server: Callable[..., Server],
     assert await bob.texts(1) == ["still here"]
     await ada.close()
     await bob.close()
+
+
+async def test_a_user_has_so_many_connections_on_all_servers(server: Callable[..., Server], valkey: Valkey) -> None:
+    """The one that is too many is closed with 4505, on whichever server it is; the others stay."""
+    servers = [server(redis_url=valkey.url, connections_per_user="3", presence_lease_seconds="2") for _ in range(2)]
+    first = await Peer.open(servers[0].ws)
+    guest = first.welcome["guest"]
+    kept = [first, await Peer.open(servers[0].ws, guest=guest), await Peer.open(servers[1].ws, guest=guest)]
+    refused = await Peer.bare(servers[1].ws)
+    await refused.send("hello", guest=guest)
+    assert await refused.closed() == 4505
+    other = await Peer.open(servers[1].ws, "Bob")
+    for peer in (*kept, other):
+        assert (await peer.ask("ping"))["type"] == "pong"
+    until(lambda: servers[1].metric("parley_limits_hit_total", limit="connections_per_user") == 1, "it is counted")
+    await kept[1].close()
+    back = await Peer.open(servers[1].ws, guest=guest)
+    assert (await back.ask("ping"))["type"] == "pong"
+    for peer in (*kept, other, back):
+        await peer.close()

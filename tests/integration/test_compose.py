@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import email
+import email.message
 import json
 import re
 import secrets
 import shlex
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,14 +18,35 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.integration.compose import ROOT, UP_SECONDS, Client, Message, Stack, run
+from tests.support import until_async
 
 pytestmark = pytest.mark.docker
 
 FIND_SECONDS = 60
 HTTP_SECONDS = 30
+
+WANTED = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+OUTSIDE = {
+    "the page": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "nothing there": b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a refused handshake": b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nOrigin: null\r\n\r\n",
+    "an error of the API": b"GET /api/nope HTTP/1.1\r\nHost: x\r\n\r\n",
+    "what nginx hides": b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+    "what nginx answers": b"GET /nginx-health HTTP/1.1\r\nHost: x\r\n\r\n",
+    "what nginx keeps to itself": b"GET /.error HTTP/1.1\r\nHost: x\r\n\r\n",
+    "what nginx does not understand": b"garbage\r\n\r\n",
+    "too long an address": b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "too large a body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n",
+}
 
 Open = Callable[..., Awaitable[Client]]
 
@@ -321,6 +345,68 @@ def test_only_nginx_is_reached_from_outside(stack: Stack) -> None:
         assert status(stack, hidden) == 404, hidden
     fetch = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000/metrics').status)"
     assert stack.compose("exec", "-T", "app", "python3", "-c", fetch).strip() == "200"
+
+
+@pytest.mark.parametrize("asked", OUTSIDE)
+def test_every_response_through_nginx_has_the_headers(stack: Stack, asked: str) -> None:
+    """Those of the server once, and nginx' own the same; none says which version answers."""
+    status, headers = answered(stack, OUTSIDE[asked])
+    for name, value in WANTED.items():
+        assert headers.get_all(name) == [value], (asked, status)
+    (policy,) = headers.get_all("content-security-policy") or []
+    assert {"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} <= set(policy.split("; "))
+    assert headers.get_all("server") == ["nginx"]
+
+
+async def test_only_the_own_page_comes_in_through_nginx(stack: Stack) -> None:
+    """By the address that the browser uses; what a client claims to be forwarded does not count."""
+    own = f"http://{stack.address}"
+    for origin, claimed, wanted in (
+        (own, {}, 101),
+        ("http://evil.example", {}, 403),
+        ("null", {}, 403),
+        (f"{own}.evil.example", {}, 403),
+        (f"https://{stack.address}", {}, 403),
+        ("http://evil.example", {"X-Forwarded-Host": "evil.example"}, 403),
+        (f"https://{stack.address}", {"X-Forwarded-Proto": "https"}, 403),
+    ):
+        try:
+            async with connect(f"ws://{stack.address}/ws", additional_headers={"Origin": origin, **claimed}):
+                status = 101
+        except InvalidStatus as error:
+            status = error.response.status_code
+        assert status == wanted, (origin, claimed)
+
+
+async def test_replicas_know_clients_behind_nginx(stack: Stack) -> None:
+    """Not nginx, and not what a client claims to be."""
+    (nginx,) = stack.containers("nginx").values()
+    networks = stack.inspect(nginx)["NetworkSettings"]["Networks"].values()
+    async with connect(f"ws://{stack.address}/ws", additional_headers={"X-Forwarded-For": "192.0.2.66"}) as link:
+        await link.send('{"type":"ping","id":1}')  # before hello: closed, which is logged
+        await link.wait_closed()
+    closed = await until_async(lambda: re.findall(r'"address": ?"([^"]*)"', closings(stack)), "the log tells")
+    assert closed[-1] not in {"", "192.0.2.66", *(network["IPAddress"] for network in networks)}
+
+
+def closings(stack: Stack) -> str:
+    """Lines of the replicas' logs about connections that were closed for a reason."""
+    lines = stack.compose("logs", "--no-color", "--no-log-prefix", "app").splitlines()
+    return "\n".join(line for line in lines if '"event": "closed"' in line and '"code": 4502' in line)
+
+
+def answered(stack: Stack, request: bytes) -> tuple[int, email.message.Message]:
+    """Status and headers of what comes back for these bytes."""
+    host, _, port = stack.address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=HTTP_SECONDS) as link:
+        link.sendall(request)
+        got = b""
+        while b"\r\n\r\n" not in got:
+            part = link.recv(65536)
+            assert part, f"closed after {got!r}"
+            got += part
+    line, _, headers = got.partition(b"\r\n\r\n")[0].decode("latin-1").partition("\r\n")
+    return int(line.split()[1]), email.message_from_string(headers)
 
 
 def test_the_image_holds_nothing_to_build_or_test_with(stack: Stack) -> None:

@@ -24,6 +24,7 @@ GOOD: dict[str, str] = {
     "arrivals_per_worker": "100",
     "connections_per_worker": "1000",
     "connections_per_address": "20",
+    "connections_per_user": "5",
     "redis_url": "rediss://example.test:6380/2",
     "redis_password_file": "/run/secrets/redis",
     "redis_ca_file": "/etc/parley/ca.pem",
