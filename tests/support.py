@@ -24,7 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from app.backplane import permissions
 from app.embedded import binary_path
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 PASSWORD = "that-of-the-servers-user"
 USER_OPTIONS = ("--user", *permissions.user(PASSWORD).split()[1:])
 """Make the user when a Redis or a Valkey starts."""
@@ -94,7 +94,7 @@ class Valkey:
         """Send one command over a connection of its own; the first line of the answer, None if there is none."""
         packed = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as link:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=10) as link:
                 link.sendall(packed.encode())
                 return link.recv(65536).decode().split("\r\n")[0]
         except OSError:
@@ -113,7 +113,7 @@ class Valkey:
         """The end, however it stands."""
         self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(DEADLINE_SECONDS)
 
 
 class Server:
@@ -144,7 +144,7 @@ class Server:
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body of an HTTP request."""
         try:
-            with urllib.request.urlopen(self.url + path.lstrip("/"), timeout=5) as answer:
+            with urllib.request.urlopen(self.url + path.lstrip("/"), timeout=DEADLINE_SECONDS) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -168,7 +168,7 @@ class Server:
         """Send a signal and wait for the end; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(40)
+        code = self.process.wait(DEADLINE_SECONDS)
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code

@@ -123,7 +123,7 @@ class ContainerRedis:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(self._place, timeout=2) as link:
+            with socket.create_connection(self._place, timeout=10) as link:
                 link.sendall(b"PING\r\n")
                 return link.recv(100).startswith(b"+PONG")
         except OSError:

@@ -216,10 +216,10 @@ async def test_feeds_are_published_and_not_stored(real: RedisStage, room: str) -
     with witness(real.url) as client:
         channel = client.pubsub(ignore_subscribe_messages=True)
         channel.subscribe(keys.feed(room))
-        channel.get_message(timeout=5)
+        channel.get_message(timeout=60)
         broker.broadcast(room, data, done.append)
         await until_async(lambda: done, "the feed is published")
-        message = await asyncio.to_thread(channel.get_message, timeout=5)
+        message = await asyncio.to_thread(channel.get_message, timeout=60)
         channel.close()
         assert message is not None
         assert message["data"] == data

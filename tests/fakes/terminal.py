@@ -120,7 +120,7 @@ class Terminal:
 
     def ended(self) -> int:
         """Wait for the end of the command; its exit code."""
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def restored(self) -> bool:
         """Whether the terminal is as it was before."""

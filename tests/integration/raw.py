@@ -27,7 +27,7 @@ class Handshake:
     """One handshake and its answer: the status, headers in lower case, and the body so far. `close` ends it."""
 
     def __init__(self, port: int, path: str = "/ws", headers: Sequence[tuple[str, str]] = (), source: str = "") -> None:
-        self.link = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
+        self.link = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(source, 0))
         self.link.sendall(request(port, path, headers))
         got = b""
         while b"\r\n\r\n" not in got:

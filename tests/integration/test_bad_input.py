@@ -193,13 +193,13 @@ def test_an_ordinary_request_to_the_websocket_is_told_to_upgrade(shared_server: 
 
 def test_the_page_is_sent_once_and_then_only_confirmed(shared_server: Server) -> None:
     """A browser that has a file is told that it is still the same; every answer carries the security headers."""
-    with urllib.request.urlopen(shared_server.url, timeout=5) as answer:
+    with urllib.request.urlopen(shared_server.url, timeout=60) as answer:
         tag = answer.headers["etag"]
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
     again = urllib.request.Request(shared_server.url, headers={"If-None-Match": tag})
     with pytest.raises(urllib.error.HTTPError) as told:
-        urllib.request.urlopen(again, timeout=5)
+        urllib.request.urlopen(again, timeout=60)
     told.value.close()
     assert told.value.code == 304
     assert shared_server.get("/web/nothing.js")[0] == 404
@@ -228,14 +228,14 @@ async def test_hello_must_come_in_time(server: Callable[..., Server]) -> None:
 
 
 def _status(port: int, method: str, headers: dict[str, str]) -> int:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as link:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         link.sendall(f"{method} /ws HTTP/1.1\r\n{lines}\r\n".encode())
         return int(link.recv(4096).split()[1])
 
 
 def _handshake(port: int) -> socket.socket:
-    link = socket.create_connection(("127.0.0.1", port), timeout=10)
+    link = socket.create_connection(("127.0.0.1", port), timeout=60)
     link.sendall(
         b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -251,7 +251,7 @@ def test_frames_that_come_with_the_handshake_are_not_lost(shared_server: Server)
     """A client may send its first frame right behind the handshake, in the same packet."""
     hello = json.dumps({"type": "hello", "id": 1, "name": "Ada"}).encode()
     frame = b"\x81" + bytes([0x80 | len(hello)]) + b"\0\0\0\0" + hello
-    with socket.create_connection(("127.0.0.1", shared_server.port), timeout=10) as link:
+    with socket.create_connection(("127.0.0.1", shared_server.port), timeout=60) as link:
         link.sendall(
             b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n" + frame

@@ -22,7 +22,7 @@ def bot(shared_server: Server, room: str) -> Iterator[subprocess.Popen[str]]:
     assert process.stdout.readline() == f"Reminder is in {room}\n"
     yield process
     process.terminate()
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 

@@ -54,7 +54,7 @@ WANTED = {
 
 def answer(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of what comes first."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as link:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as link:
         link.sendall(request)
         got = b""
         while b"\r\n\r\n" not in got:

@@ -161,7 +161,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         env={**inherited, **env},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         cwd=ROOT,
         check=False,
     )

@@ -128,7 +128,7 @@ async def test_a_member_that_is_cut_is_named(server: Callable[..., Server], valk
 
 def _deaf(port: int) -> socket.socket:
     """A websocket that has said hello and then neither reads nor answers."""
-    link = socket.create_connection(("127.0.0.1", port), timeout=5)
+    link = socket.create_connection(("127.0.0.1", port), timeout=60)
     link.sendall(
         b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"

@@ -150,7 +150,7 @@ class Prometheus:
     def ask(self, path: str, **parameters: str) -> Any:
         """The data of an answer of its API; None as long as there is none. AssertionError for what it refuses."""
         try:
-            with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=60) as answer:
                 return json.loads(answer.read())["data"]
         except urllib.error.HTTPError as error:
             if error.code != 503:
@@ -162,7 +162,7 @@ class Prometheus:
     def stop(self) -> None:
         """The end."""
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
         self._log.close()
 
 

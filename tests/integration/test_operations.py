@@ -103,7 +103,7 @@ async def test_a_drain_shows_in_the_metrics(server: Callable[..., Server]) -> No
     peers = [await Peer.open(here.ws)]
     while len({peer.welcome["node"] for peer in peers}) < 2 and len(peers) < 200:
         peers.append(await Peer.open(here.ws))
-    scraper = http.client.HTTPConnection("127.0.0.1", here.port, timeout=5)
+    scraper = http.client.HTTPConnection("127.0.0.1", here.port, timeout=60)
 
     def draining() -> bool:
         scraper.request("GET", "/metrics")

@@ -55,7 +55,7 @@ class Piped:
     def end(self, text: str | bytes = b"") -> tuple[int, list[str], list[str]]:
         """Its input ends: exit code, lines of output, lines of complaints."""
         data = text.encode() if isinstance(text, str) else text
-        out, errors = self.process.communicate(data if self.process.stdin else None, timeout=30)
+        out, errors = self.process.communicate(data if self.process.stdin else None, timeout=60)
         return self.process.returncode, out.decode().splitlines(), errors.decode().splitlines()
 
     def close(self) -> None:
@@ -329,7 +329,7 @@ def closing(home: Path, closed: str, room: str, server: Server) -> subprocess.Po
 def test_a_closed_output_is_no_hindrance(shared_server: Server, room: str, tmp_path: Path, closed: str):
     """The message is sent all the same."""
     shell = closing(tmp_path, closed, room, shared_server)
-    out, errors = shell.communicate(b"hi\n", timeout=20)
+    out, errors = shell.communicate(b"hi\n", timeout=60)
     assert (shell.returncode, errors) == (0, b"")
     assert out.endswith(b"Ada: hi\n") == (closed == "2>&-")
 
@@ -342,7 +342,7 @@ def test_a_closed_input_is_nothing_to_send(shared_server: Server, room: str, tmp
     assert shell.stdout.readline().startswith(b"---")
     assert shell.stdout.readline().endswith(b"Bob: hi\n")
     shell.send_signal(signal.SIGTERM)
-    assert shell.communicate(timeout=20) == (b"", b"")
+    assert shell.communicate(timeout=60) == (b"", b"")
     assert shell.returncode == 0
 
 
@@ -367,7 +367,7 @@ def test_a_dumb_terminal_is_treated_like_a_pipe(shared_server: Server, room: str
 
     until(shown, "the message")
     os.write(outer, b"\x04")
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert b"\x1b" not in seen
     os.close(inner)
     os.close(outer)

@@ -26,7 +26,7 @@ def _refusal(*arguments: str, **env: str) -> str:
         env={**inherited, **env},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         cwd=ROOT,
         check=False,
     )
