@@ -27,7 +27,7 @@ LONGEST_FIRST = (
 # Each test of these starts its own servers, for seconds.
 EACH_BY_ITSELF = tuple(
     f"tests/integration/test_{name}.py"
-    for name in ("loadtest", "operations", "pipes", "presence", "redis_faults", "slow", "start", "terminal", "verify")
+    for name in ("loadtest", "operations", "pipes", "presence", "redis_faults", "slow", "start", "verify")
 )
 
 
