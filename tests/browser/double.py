@@ -123,5 +123,8 @@ class ServerDouble:
     def _ping(self, _request: Message) -> Message:
         return {"type": "pong"}
 
+    def _refresh(self, _request: Message) -> Message:
+        return {"type": "refreshed", "exp": 600}
+
     def _leave(self, request: Message) -> Message:
         return {"type": "left", "room": request["room"]}

@@ -17,13 +17,16 @@
  *   event     any event of a room's sequence, each exactly once, in order
  *   joined    {room, fresh, recovered, messages, ...}: in the room; `messages` only when `fresh`, the rest came as events
  *   gap       {room, after, upto, epochChanged}: events between are missing; those that follow it come as usual
- *   refused   {room, error}: the room cannot be joined, and is not tried again
+ *   refused   {room, error}: the room cannot be joined, or was left by the server's will, and is not tried again
+ *   moderated what a moderator did to this user: `action`, `room`, `seconds`, `reason`
  *   outbox    an entry of the outbox changed: {cid, room, change, at, state, error, seq, ts}
  */
 
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { ParleyError } from "./errors.js";
+import { Moderator } from "./moderator.js";
+import { Renewal } from "./renewal.js";
 import { Requests } from "./requests.js";
 import { isEvent } from "./room.js";
 import { Rooms } from "./rooms.js";
@@ -54,6 +57,7 @@ export class Parley extends Emitter {
   #browser = new Store("localStorage");
   #session;
   #token;
+  #renewal = null;
   #connection;
   #requests = new Requests();
   #sender;
@@ -66,7 +70,8 @@ export class Parley extends Emitter {
    * @param {object} [options]
    * @param {string} [options.url] of the websocket; that of the page's own server by default
    * @param {string} [options.name] a guest's name
-   * @param {string | (() => string | Promise<string>)} [options.token] a signed-in user's token, or where to get a new one
+   * @param {string | (() => string | Promise<string>)} [options.token] a signed-in user's token, or where to get one: asked
+   *   for each connection, and a minute before the one given ends
    * @param {number} [options.page] how many of the latest messages a fresh join asks for
    */
   constructor({ url = `${location.origin.replace(/^http/, "ws")}/ws`, name = "", token = null, page = 50 } = {}) {
@@ -78,6 +83,9 @@ export class Parley extends Emitter {
     const request = (body, done) => this.#request(body, done);
     this.#sender = new Sender(this, this.#tab, request);
     this.#rooms = new Rooms(this, this.#sender, request, page);
+    if (typeof token === "function") this.#renewal = new Renewal(token, request);
+    /** What moderators may do. */
+    this.moderator = new Moderator((body) => this.#ask(body));
     this.#connection = new Connection(url, {
       opened: () => this.#hello(),
       message: (message) => this.#receive(message),
@@ -215,7 +223,7 @@ export class Parley extends Emitter {
     const turn = ++this.#hellos;
     let token = this.#token;
     try {
-      if (typeof token === "function") token = await token();
+      if (this.#renewal) token = await this.#renewal.token();
     } catch {
       if (turn === this.#hellos) this.#connection.cut(); // nobody gives a token now: later again
       return;
@@ -237,6 +245,7 @@ export class Parley extends Emitter {
     this.node = welcome.node;
     this.limits = { ...this.limits, ...welcome.limits };
     if (welcome.guest) this.#browser.set("guest", welcome.guest);
+    if (welcome.exp !== undefined) this.#renewal?.lasts(welcome.exp);
     this.#sender.online(this.limits.unacked);
     this.emit("welcome", welcome);
     this.#connection.established(welcome.ping);
@@ -270,6 +279,7 @@ export class Parley extends Emitter {
 
   #lost() {
     this.#hellos++;
+    this.#renewal?.over();
     this.#rooms.lost();
     this.#sender.lost();
     this.#requests.abandon();
@@ -287,6 +297,7 @@ export class Parley extends Emitter {
     if (message.type === "going-away") this.#connection.leaveIn(message.after);
     else if (message.type === "resync") this.#rooms.resync(message);
     this.emit(message.type, message);
+    if (message.type === "left") this.#rooms.takenOut(message);
   }
 
   #change(room, change) {

@@ -6,7 +6,14 @@
  */
 
 import { delay } from "./backoff.js";
+import { ParleyError } from "./errors.js";
 import { Room } from "./room.js";
+
+const TAKEN_OUT = {
+  kicked: "A moderator has removed you from this room.",
+  banned: "A moderator has banned you from this room.",
+  rights: "You may not be in this room any longer.",
+};
 
 export class Rooms {
   /** @type {Map<string, Room>} */
@@ -82,6 +89,14 @@ export class Rooms {
     for (const event of events) this.#handOn(event);
   }
 
+  /** The server has taken the user out of a room: it is not entered again. */
+  takenOut({ room: name, reason = "rights" }) {
+    const room = this.byName.get(name);
+    if (!room) return;
+    room.joined = room.asked = false;
+    this.#over(room, new ParleyError(reason, TAKEN_OUT[reason] ?? TAKEN_OUT.rights));
+  }
+
   #join(room) {
     if (room.joined || room.asked) return;
     const body = { type: "join", room: room.name, limit: this.#page, since: room.position ?? undefined };
@@ -118,6 +133,11 @@ export class Rooms {
       }, 1000 * (error.retry || delay(3)));
       return;
     }
+    this.#over(room, error);
+  }
+
+  /** Not in a room, and not to be. */
+  #over(room, error) {
     this.byName.delete(room.name);
     for (const { reject } of this.#take(room.name)) reject(error);
     this.#client.emit("refused", { room: room.name, error });

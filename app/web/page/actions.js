@@ -15,7 +15,8 @@ export class Actions {
       e: row.mine && !row.deleted && (() => this.edit(room, row.seq)),
       r: !row.deleted && (() => this.pick(room, row.seq, element)),
       c: () => this.copyLink(room, row.seq),
-      Delete: row.mine && !row.deleted && (() => this.delete(room, row)),
+      Delete: (row.mine || room.moderates) && !row.deleted && (() => this.delete(room, row)),
+      m: !row.mine && room.moderates && (() => this.#chat.moderation.choose(room, row.user, row.name)),
     }[event.key];
     if (!act) return;
     event.preventDefault();

@@ -6,10 +6,12 @@ import { Composer } from "./composer.js";
 import { Dialogs } from "./dialogs.js";
 import { beside, Header } from "./header.js";
 import { Log } from "./log.js";
+import { term } from "./moderation.js";
 import { Welcome } from "./name.js";
 import { NoticeList } from "./notices.js";
 import { Presence } from "./presence.js";
 import { Sidebar } from "./sidebar.js";
+import { Silence, silenced } from "./silence.js";
 
 export function App({ chat }) {
   /** What covers the conversation where there is no space beside it: "rooms", "people" or "". */
@@ -37,7 +39,8 @@ export function App({ chat }) {
         ${named && room.error.value && html`<${Refused} chat=${chat} room=${room} />`}
         ${entered && html`
           <${Log} key=${`log ${room.name}`} chat=${chat} room=${room} />
-          <${Composer} key=${`composer ${room.name}`} chat=${chat} room=${room} />`}
+          ${silenced(room) ? html`<${Silence} room=${room} />`
+            : html`<${Composer} key=${`composer ${room.name}`} chat=${chat} room=${room} />`}`}
       </main>
       ${entered && people && html`<${Presence} chat=${chat} room=${room} open=${drawer === "people"}
         onClose=${() => { if (wide) chat.peopleShown.value = false; else close(); }} />`}
@@ -62,9 +65,21 @@ function overlay(drawer, close) {
   };
 }
 
-const Refused = ({ chat, room }) => html`
-  <div class="welcome">
-    <h2>This room cannot be entered</h2>
-    <p class="lead">${room.error.value.message}</p>
-    <button type="button" class="primary" onClick=${() => chat.forget(room.name)}>Take it off the list</button>
-  </div>`;
+const HEADINGS = { kicked: "You were removed from this room", banned: "You are banned from this room",
+  rights: "You are no longer in this room" };
+
+/** A room that cannot be entered, or that the viewer was taken out of: it is entered again only when the viewer says so. */
+function Refused({ chat, room }) {
+  const { code, message } = room.error.value;
+  const { reason, seconds } = room.moderated ?? {};
+  return html`
+    <div class="welcome">
+      <h2>${HEADINGS[code] ?? "This room cannot be entered"}</h2>
+      <p class="lead">${message}${code === "banned" && ` It holds ${term(seconds)}.`}</p>
+      ${HEADINGS[code] && reason && html`<blockquote class="quoted"><bdi dir="auto">${reason}</bdi></blockquote>`}
+      <div class="answers">
+        ${code === "kicked" && html`<button type="button" class="small" onClick=${() => chat.open(room.name)}>Enter again</button>`}
+        <button type="button" class="primary" onClick=${() => chat.forget(room.name)}>Take it off the list</button>
+      </div>
+    </div>`;
+}

@@ -3,7 +3,7 @@
  *
  * Owns every signal the components read and the only functions that change them. Talks to the server through the client
  * alone; knows nothing of the DOM but the address. What is said and fetched belongs to `messages`, what is read and
- * counted to `attention`, the rooms beyond the viewer's own to `directory`, dialogs and the clipboard to `actions`.
+ * counted to `attention`, what moderators do to `moderation`, the rooms beyond the viewer's own to `directory`, dialogs and the clipboard to `actions`.
  */
 
 import { Parley } from "/client/parley.js";
@@ -14,6 +14,7 @@ import { Attention } from "./attention.js";
 import { Directory } from "./directory.js";
 import { isDirect, roomOfPath, roomPath, seqOfHash } from "./format.js";
 import { Messages, refusal, SETTLE_MS } from "./messages.js";
+import { Moderation } from "./moderation.js";
 import { Notices } from "./notices.js";
 import { RoomView } from "./roomview.js";
 
@@ -47,6 +48,7 @@ export class Chat {
     this.messages = new Messages(this);
     this.attention = new Attention(this, this.#store);
     this.directory = new Directory(this, this.#store);
+    this.moderation = new Moderation(this);
     this.#listen();
     for (const name of this.#store.get("rooms", [])) this.add(name).visited = true;
     this.#follow(true);
@@ -193,8 +195,9 @@ export class Chat {
     client.on("outbox", (entry) => this.#outbox(entry));
     client.on("refused", ({ room: name, error }) => {
       const room = this.find(name);
-      if (room) room.error.value = error;
+      if (room) room.refuse(error);
     });
+    client.on("moderated", (push) => this.moderation.met(push));
     client.on("presence", (push) => {
       for (const { user, name } of push.joined ?? []) this.names.set(user, name);
       this.find(push.room)?.presence(push, this.user.value);

@@ -5,13 +5,15 @@ import { Dialog } from "./dialog.js";
 import { lengthOf } from "./format.js";
 import { CloseIcon } from "./icons.js";
 import { MOD } from "./keys.js";
+import { ModerateDialog, SanctionsDialog } from "./moderate.js";
 import { Picker } from "./reactions.js";
 import { Switcher } from "./switcher.js";
 
 /** The protocol's own bound. */
 const TOPIC_MAX = 200;
 
-const KINDS = { switcher: Switcher, react: Picker, help: Help, topic: TopicDialog, delete: DeleteDialog, copy: CopyDialog };
+const KINDS = { switcher: Switcher, react: Picker, help: Help, topic: TopicDialog, delete: DeleteDialog, copy: CopyDialog,
+  moderate: ModerateDialog, sanctions: SanctionsDialog };
 
 /** Whatever the page has to ask or show now. */
 export function Dialogs({ chat }) {
@@ -85,7 +87,7 @@ const HELP = [
   ]],
   ["In the messages, where Shift Tab leads from the field", [
     [["↑", "↓"], "from message to message"], [["R"], "react"], [["C"], "copy its link"],
-    [["E"], "edit your own"], [["Del"], "delete your own"],
+    [["E"], "edit your own"], [["Del"], "delete your own"], [["M"], "moderate its author, as a moderator"],
   ]],
 ];
 

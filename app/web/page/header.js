@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/vendor.js";
 import { badge } from "./format.js";
-import { LinkIcon, MenuIcon, PencilIcon, PeopleIcon } from "./icons.js";
+import { LinkIcon, MenuIcon, PencilIcon, PeopleIcon, ShieldIcon } from "./icons.js";
 import { Avatar } from "./people.js";
 
 export function Header({ chat, room, drawer, onDrawer }) {
@@ -29,6 +29,8 @@ export function Header({ chat, room, drawer, onDrawer }) {
             onClick=${() => { chat.dialog.value = { kind: "topic", room }; }}><${PencilIcon} /></button>
           <button type="button" class="tool" aria-label="Copy the link to this room" title="Copy the link to this room"
             onClick=${() => chat.actions.invite(room)}><${LinkIcon} /></button>`}
+          ${room.moderates && html`<button type="button" class="tool" aria-label="Bans and mutes" title="Bans and mutes"
+            onClick=${() => { chat.dialog.value = { kind: "sanctions", room }; }}><${ShieldIcon} /></button>`}
           <${PeopleButton} chat=${chat} room=${room} drawer=${drawer} onDrawer=${onDrawer} />
         </div>`}
     </header>`;

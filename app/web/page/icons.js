@@ -25,3 +25,5 @@ export const SearchIcon = () => icon(html`<circle cx="9" cy="9" r="5" /><path d=
 export const BellIcon = () => icon(html`<path d="M5.6 13.6V9a4.4 4.4 0 0 1 8.8 0v4.6l1.2 1.2H4.4l1.2-1.2ZM8.6 16.8a1.6 1.6 0 0 0 2.8 0" />`);
 export const BellOffIcon = () => icon(html`<path d="M5.6 13.6V9c0-.8.2-1.5.6-2.1M8.2 4.9A4.4 4.4 0 0 1 14.4 9v3M13.2 14.8H4.4l1.2-1.2M8.6 16.8a1.6 1.6 0 0 0 2.8 0M3.5 3.5l13 13" />`);
 export const HelpIcon = () => icon(html`<circle cx="10" cy="10" r="6.8" /><path d="M8 8a2 2 0 1 1 2.9 1.8c-.6.3-.9.7-.9 1.4M10 13.6v.1" />`);
+export const ShieldIcon = () => icon(html`<path d="M10 3.2 15.5 5v4.6c0 3.4-2.3 5.9-5.5 7.2-3.2-1.3-5.5-3.8-5.5-7.2V5L10 3.2Z" />`);
+export const LockIcon = () => icon(html`<path d="M5.5 9h9v7h-9zM7.5 9V6.5a2.5 2.5 0 0 1 5 0V9" />`);

@@ -143,10 +143,10 @@ export class Log extends Component {
 
   #all() {
     const { chat, room } = this.props;
-    const { timeline, unsent, own, unreadAfter, comings } = room;
+    const { timeline, unsent, own, unreadAfter, comings, alike } = room;
     const of = [room.version.value, chat.user.value, chat.name.value].join();
     if (of !== this.#rows.of) {
-      const viewer = { user: chat.user.value, name: chat.name.value, own, unreadAfter };
+      const viewer = { user: chat.user.value, name: chat.name.value, own, unreadAfter, alike };
       this.#rows = { of, all: rowsOf(timeline, unsent, viewer, comings.notes) };
     }
     return this.#rows.all;

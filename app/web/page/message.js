@@ -4,14 +4,14 @@ import { Component, html } from "../vendor/vendor.js";
 import { Editor } from "./editor.js";
 import { clock, fullDate } from "./format.js";
 import { AlertIcon, ClockIcon } from "./icons.js";
-import { Avatar, Person } from "./people.js";
+import { Alike, Avatar, Person } from "./people.js";
 import { Reactions } from "./reactions.js";
 import { Toolbar } from "./toolbar.js";
 import { Words } from "./words.js";
 
 const Time = ({ ts }) => html`<time datetime=${new Date(ts).toISOString()} title=${fullDate(ts)}>${clock(ts)}</time>`;
 
-const DRAWN = ["source", "head", "state", "name", "mine", "named", "key"];
+const DRAWN = ["source", "head", "state", "name", "mine", "named", "key", "alike"];
 
 /** One message. Rows are many and change seldom: only a row whose content changed is drawn again. */
 export class Message extends Component {
@@ -21,7 +21,7 @@ export class Message extends Component {
   }
 
   render({ row, chat, room, active, editing, found }) {
-    const { head, mine, user, name, ts, seq, cid, state, named, live, deleted } = row;
+    const { head, mine, user, name, ts, seq, cid, state, named, live, deleted, alike } = row;
     const classes = ["row", head ? "head" : "follow", state, named && "named", found && "found", active && "active", editing && "editing"];
     return html`
       <div class=${classes.filter(Boolean).join(" ")} role="article" tabindex="-1" data-row data-seq=${seq} data-cid=${cid}
@@ -30,6 +30,7 @@ export class Message extends Component {
         <div class="content">
           <div class=${head ? "author" : "vh"}>
             <${Person} chat=${chat} user=${user} name=${name} mine=${mine} />${mine && head && html`<span class="you">you</span>`}
+            ${alike && head && html`<${Alike} />`}
             ${head && html`<${Time} ts=${ts} />`}${named && html`<span class="vh">mentions you</span>`}
           </div>
           <${Body} row=${row} chat=${chat} room=${room} editing=${editing} />
@@ -62,7 +63,8 @@ const Failed = ({ row, chat }) => html`
 function reason(error) {
   switch (error?.code) {
     case "too_large": return "Not sent: it is too long.";
-    case "forbidden": case "muted": return "Not sent: you may not write here.";
+    case "muted": return "Not sent: you are muted here.";
+    case "forbidden": return "Not sent: you may not write here.";
     case "unconfirmed": return "It may not have been sent.";
     default: return "Not sent.";
   }

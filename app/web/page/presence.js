@@ -1,8 +1,8 @@
 /** The people in the room, at the other side. */
 
 import { html } from "../vendor/vendor.js";
-import { CloseIcon } from "./icons.js";
-import { Avatar, Name } from "./people.js";
+import { CloseIcon, ShieldIcon } from "./icons.js";
+import { Alike, Avatar, Name } from "./people.js";
 
 export function Presence({ chat, room, open, onClose }) {
   const people = room.people.value;
@@ -11,6 +11,7 @@ export function Presence({ chat, room, open, onClose }) {
     onClose();
     chat.directory.direct(user);
   };
+  void room.version.value; // whose names look alike is said with it
   const sorted = [...(people ?? [])].sort(([, one], [, other]) => one.localeCompare(other));
   return html`
     <aside class=${open ? "people open" : "people"} id="people" aria-label="People">
@@ -20,9 +21,12 @@ export function Presence({ chat, room, open, onClose }) {
       </div>
       ${people
         ? html`<ul>${sorted.map(([user, name]) => html`<li key=${user}>${user === chat.user.value
-            ? html`<span class="one"><${Avatar} user=${user} name=${name} /><${Name} name=${name} /><span class="you">you</span></span>`
+            ? html`<span class="one"><${Avatar} user=${user} name=${name} /><${Name} name=${name} /><span class="you">you</span>${room.alike.has(user)
+                && html`<${Alike} />`}</span>`
             : html`<button type="button" class="one" title=${`Message ${name}`} onClick=${() => message(user)}>
-                <${Avatar} user=${user} name=${name} /><${Name} name=${name} /></button>`}</li>`)}</ul>`
+                <${Avatar} user=${user} name=${name} /><${Name} name=${name} />${room.alike.has(user) && html`<${Alike} />`}</button>
+              ${room.moderates && html`<button type="button" class="tool" aria-label=${`Moderate ${name}`} title=${`Moderate ${name}`}
+                onClick=${() => chat.moderation.choose(room, user, name)}><${ShieldIcon} /></button>`}`}</li>`)}</ul>`
         : html`<p class="aside-note">${members === null ? "Who is here is not known now." : "They are too many to be listed."}</p>`}
     </aside>`;
 }

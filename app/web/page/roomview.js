@@ -7,6 +7,9 @@ import { Timeline } from "./timeline.js";
 /** The server says again who is typing, more often than this; without its word nobody is. */
 const TYPING_SECONDS = 10;
 
+/** The moment that is so many seconds away; 0 is never, and none is now. */
+const until = (seconds) => seconds === undefined ? 0 : seconds ? Date.now() + 1000 * seconds : Infinity;
+
 const namesOf = (people) => new Map(people.map(({ user, name }) => [user, name]));
 
 export class RoomView {
@@ -46,6 +49,14 @@ export class RoomView {
     this.members = signal(null);
     /** @type {import("../vendor/vendor.js").Signal<Map<string, string> | null>} names by user; null where they are too many */
     this.people = signal(null);
+    /** Users whose names look like another one's in the room. */
+    this.alike = new Set();
+    /** What the viewer may do here: read, write, moderate. */
+    this.rights = signal(["read", "write"]);
+    /** Until when the viewer may not write, in milliseconds since 1970; Infinity: for ever; 0: may write. */
+    this.mutedUntil = signal(0);
+    /** The last that a moderator did to the viewer here, as it was pushed; or null. */
+    this.moderated = null;
     /** Who is writing, `[{user, name}]`. */
     this.typing = signal([]);
     this.unread = signal(0);
@@ -64,13 +75,24 @@ export class RoomView {
     return this.other.value?.name ?? this.name;
   }
 
+  /** Not in the room, and not to be until the viewer wants it again. */
+  refuse(error) {
+    this.joined.value = false;
+    this.setTyping([]);
+    this.error.value = error;
+  }
+
   changed() {
     this.version.value += 1;
   }
 
   /** In the room, again or for the first time: who is there and what it is about. */
-  enter({ members, presence, topic }) {
+  enter({ members, presence, topic, rights = ["read", "write"], muted }) {
     this.joined.value = true;
+    this.rights.value = rights;
+    this.mutedUntil.value = until(muted);
+    this.moderated = null;
+    this.#look(presence ?? [], true);
     this.members.value = members ?? presence?.length ?? null;
     this.people.value = presence ? namesOf(presence) : null;
     this.topic.value = topic ?? "";
@@ -83,6 +105,7 @@ export class RoomView {
    */
   presence({ members, presence, joined, left }, user) {
     this.members.value = members;
+    this.#look(presence ?? joined ?? [], Boolean(presence) || (!joined && !left), left);
     const { value: before } = this.people;
     if (presence) this.people.value = namesOf(presence);
     else if (!joined && !left) this.people.value = null;
@@ -97,6 +120,28 @@ export class RoomView {
     if (!others(gone).length && !others(came).length) return;
     this.comings.take({ joined: others(came), left: others(gone) }, this.timeline.last);
     this.changed();
+  }
+
+  /** A moderator has done something to the viewer, here or everywhere. */
+  meet(push) {
+    this.moderated = push;
+    if (push.action === "mute") this.mutedUntil.value = until(push.seconds ?? 0);
+    else if (push.action === "unmute") this.mutedUntil.value = 0;
+  }
+
+  /** Whether the viewer moderates the room. */
+  get moderates() {
+    return this.rights.value.includes("moderate");
+  }
+
+  /** Note whose names look alike, among all people or those who came. */
+  #look(people, all, left = []) {
+    const alike = new Set(all ? [] : this.alike);
+    for (const user of left) alike.delete(user);
+    for (const { user, confusable } of people) alike[confusable ? "add" : "delete"](user);
+    const same = alike.size === this.alike.size && [...alike].every((user) => this.alike.has(user));
+    this.alike = alike;
+    if (!same) this.changed();
   }
 
   setTyping(users) {

@@ -7,11 +7,11 @@ const GROUP_MS = 5 * 60 * 1000;
 /**
  * @param {import("./timeline.js").Timeline} timeline
  * @param {object[]} unsent entries of the outbox for this room, oldest first: messages and changes to messages
- * @param {{user: string, name: string, own: Set<string>, unreadAfter: number}} viewer `own`: the cids sent from this
- *   page, whose rows keep their key when the echo comes
+ * @param {{user: string, name: string, own: Set<string>, unreadAfter: number, alike?: Set<string>}} viewer `own`: the cids
+ *   sent from this page, whose rows keep their key when the echo comes; `alike`: users whose names look like others'
  * @param {import("./comings.js").Note[]} notes who came and went, oldest first, each after a seq of the present epoch
  */
-export function rowsOf(timeline, unsent, { user, name, own, unreadAfter }, notes = []) {
+export function rowsOf(timeline, unsent, { user, name, own, unreadAfter, alike = new Set() }, notes = []) {
   const rows = [];
   const waiting = [...notes];
   const changes = Map.groupBy(unsent.filter(({ change }) => change.type !== "send"), ({ change }) => change.seq);
@@ -61,7 +61,7 @@ export function rowsOf(timeline, unsent, { user, name, own, unreadAfter }, notes
       } else {
         const pending = present ? changes.get(event.seq) ?? [] : [];
         const message = pending.map((entry) => foreseen(entry, user)).reduce(changed, event);
-        add({ ...seen(message, user), key, source: message, live: present, state: pending.some(words) ? "pending" : "sent", error: null });
+        add({ ...seen(message, user), alike: alike.has(message.user), key, source: message, live: present, state: pending.some(words) ? "pending" : "sent", error: null });
       }
     }
   });

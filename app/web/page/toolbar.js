@@ -2,10 +2,11 @@
 
 import { html } from "../vendor/vendor.js";
 import { EMOJI, QUICK } from "./emoji.js";
-import { LinkIcon, PencilIcon, SmileIcon, TrashIcon } from "./icons.js";
+import { LinkIcon, PencilIcon, ShieldIcon, SmileIcon, TrashIcon } from "./icons.js";
 
 export function Toolbar({ chat, room, row }) {
-  const { seq, mine } = row;
+  const { seq, mine, user, name } = row;
+  const foreign = !mine && room.moderates;
   const { actions } = chat;
   const tool = (label, icon, act, kind = "tool") => html`
     <button type="button" class=${kind} aria-label=${label} title=${label} onClick=${act}>${icon}</button>`;
@@ -16,6 +17,7 @@ export function Toolbar({ chat, room, row }) {
       ${tool("Add a reaction", html`<${SmileIcon} />`, ({ currentTarget }) => actions.pick(room, seq, currentTarget))}
       ${tool("Copy link", html`<${LinkIcon} />`, () => actions.copyLink(room, seq))}
       ${mine && tool("Edit", html`<${PencilIcon} />`, () => actions.edit(room, seq))}
-      ${mine && tool("Delete", html`<${TrashIcon} />`, () => actions.delete(room, row))}
+      ${(mine || foreign) && tool("Delete", html`<${TrashIcon} />`, () => actions.delete(room, row))}
+      ${foreign && tool(`Moderate ${name}`, html`<${ShieldIcon} />`, () => chat.moderation.choose(room, user, name))}
     </div>`;
 }

@@ -1,0 +1,29 @@
+/** In place of the field, where the viewer may not write: why, and until when. */
+
+import { html, useEffect } from "../vendor/vendor.js";
+import { LockIcon } from "./icons.js";
+import { ending } from "./moderation.js";
+
+/** The longest that a timer can wait. */
+const MOST_MS = 2 ** 31 - 1;
+
+/** Whether the viewer may not write in a room now. */
+export const silenced = (room) => room.joined.value && (!room.rights.value.includes("write") || room.mutedUntil.value > 0);
+
+export function Silence({ room }) {
+  const muted = room.mutedUntil.value;
+  useEffect(() => {
+    if (!muted || muted === Infinity) return undefined;
+    const over = () => { room.mutedUntil.value = 0; };
+    const timer = setTimeout(over, Math.min(MOST_MS, Math.max(0, muted - Date.now())));
+    return () => clearTimeout(timer);
+  }, [muted]);
+  const reason = room.moderated?.action === "mute" ? room.moderated.reason : "";
+  return html`
+    <div class="composer silence" role="note">
+      <${LockIcon} />
+      ${room.rights.value.includes("write")
+        ? html`<p>You are muted here ${ending(muted)}.${reason && html` <bdi>${reason}</bdi>`}</p>`
+        : html`<p>You can read this room, but not write in it.</p>`}
+    </div>`;
+}
