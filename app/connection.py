@@ -9,6 +9,7 @@ slots, no task and no timer.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -148,7 +149,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport, connections: Connections, address: str = "") -> None:
         self.transport = transport
-        self.address = address
+        self.address = sys.intern(address)  # many come from behind the same one
         self._all = connections
         self.outbox = Outbox(transport, connections.pool, self)
         self.silent = 0

@@ -73,24 +73,19 @@ for i = 8, 2 * #KEYS + 3, 2 do
   local digests, key = ARGV[i], KEYS[i / 2 - 1]
   local record = call('GET', key) or ''
   if sub(record, 1, start - 1) ~= epoch then record = '' end
-  local added, answers, begin = {}, {}, top + 1
-  local bodies, doubled
+  local added, fresh, answers, begin = {}, {}, {}, top + 1
+  local doubled
   for at = 1, #digests, 8 do
     local digest = sub(digests, at, at + 7)
-    local before = known(record, digest)
-    if not before then
-      for n = 1, #added, 2 do
-        if added[n] == digest then before = (struct.unpack('>I6', added[n + 1])) end
-      end
-    end
+    local before = fresh[digest] or known(record, digest)
     if before then
       doubled = doubled or {}
       doubled[#answers + 1] = true
       answers[#answers + 1] = duplicate(before)
     else
       top = top + 1
-      added[#added + 1] = digest
-      added[#added + 1] = struct.pack('>I6', top)
+      fresh[digest] = top
+      added[#added + 1] = struct.pack('>c8I6', digest, top)
       answers[#answers + 1] = top
     end
   end
