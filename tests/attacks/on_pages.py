@@ -13,7 +13,8 @@ from tests.attacks.wire import Raw, expect
 AREA = "http"
 
 
-def _request(method: str, path: str, *lines: str, body: bytes = b"") -> bytes:
+def request(method: str, path: str, *lines: str, body: bytes = b"") -> bytes:
+    """A whole request."""
     length = [f"Content-Length: {len(body)}"] if body else []
     return "\r\n".join((f"{method} {path} HTTP/1.1", "Host: parley", *length, *lines, "", "")).encode("latin-1") + body
 
@@ -38,7 +39,7 @@ async def path_traversal(attacker: Attacker) -> None:
         "/../../etc/passwd",
         "http://evil.example/etc/passwd",
     ):
-        status, _, body = await attacker.http(_request("GET", path))
+        status, _, body = await attacker.http(request("GET", path))
         expect(status, 400, 404, 414, what=f"the answer to {path[:60]}")
         expect(b"root:" in body or b"import " in body, False, what=f"a foreign file at {path[:60]}")
 
@@ -52,10 +53,10 @@ async def header_injection(attacker: Attacker) -> None:
         "/web/%0d%0aX-Injected:%201",
         "/%0d%0aX-Injected:1",
     ):
-        _, headers, _ = await attacker.http(_request("GET", path))
+        _, headers, _ = await attacker.http(request("GET", path))
         expect("x-injected" in headers, False, what=f"an injected header by {path}")
     _, headers, _ = await attacker.http(
-        _request("GET", "/", "X-Forwarded-Host: evil.example", "Origin: http://evil.example")
+        request("GET", "/", "X-Forwarded-Host: evil.example", "Origin: http://evil.example")
     )
     expect("evil" in str(headers), False, what="a foreign host in the answer")
 
@@ -65,7 +66,7 @@ async def methods_that_are_none(attacker: Attacker) -> None:
     """What is not asked for with GET is not there."""
     for method in ("POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "get", "X" * 5000):
         for path in ("/", "/ws", "/feed", "/metrics", "/web/index.html", "*"):
-            status, _, body = await attacker.http(_request(method, path, "X-Secret: s3cr3t"))
+            status, _, body = await attacker.http(request(method, path, "X-Secret: s3cr3t"))
             expect(status, 400, 403, 404, 405, 413, 426, 431, 501, what=f"the answer to {method[:20]} {path}")
             expect(b"s3cr3t" in body, False, what="an echo of the request")
 
@@ -74,7 +75,7 @@ async def methods_that_are_none(attacker: Attacker) -> None:
 async def pipelined_requests(attacker: Attacker) -> None:
     """Thousands of requests in one go, whose answers nobody reads, do not pile up."""
     links = await attacker.crowd(attacker.much(10, 2), lambda: attacker.tcp(deaf=True))
-    requests = _request("GET", "/web/page/vendor.js") * 500
+    requests = request("GET", "/web/page/vendor.js") * 500
 
     async def ask(link: Raw) -> None:
         for _ in range(attacker.much(20, 2)):
@@ -93,7 +94,7 @@ async def request_flood(attacker: Attacker) -> None:
     async def ask(path: str) -> None:
         link = await attacker.tcp()
         for _ in attacker.while_time(4.0, 0.4):
-            await link.send(_request("GET", path) * 5)
+            await link.send(request("GET", path) * 5)
             for _ in range(5):
                 status = (await link.answer())[0]
                 attacker.seen[str(status or "closed")] += 1
@@ -111,7 +112,7 @@ async def huge_bodies(attacker: Attacker) -> None:
     for lines in (("Content-Length: 1073741824",), ("Transfer-Encoding: chunked",)):
         for path in ("/api/v1/rooms", "/", "/ws"):
             link = await attacker.tcp()
-            await link.send(_request("POST", path, *lines))
+            await link.send(request("POST", path, *lines))
             piece = b"x" * 2**20 if "Length" in lines[0] else b"100000\r\n" + b"x" * 2**20 + b"\r\n"
             taken = 0
             while taken < attacker.much(64, 8) and await link.send(piece) and not link.reader.at_eof():
@@ -125,7 +126,7 @@ async def slow_bodies(attacker: Attacker) -> None:
     """A body that never comes does not keep a connection for ever."""
     links = await attacker.crowd(attacker.much(300, 10), lambda: attacker.tcp(elsewhere=True))
     for link in links:
-        await link.send(_request("POST", "/api/v1/rooms", "Content-Length: 1000") + b"{")
+        await link.send(request("POST", "/api/v1/rooms", "Content-Length: 1000") + b"{")
     for said in await asyncio.gather(*(link.ended() for link in links)):
         attacker.seen[said[9:12].decode() or "closed"] += 1
 
@@ -143,7 +144,7 @@ async def wrong_queries(attacker: Attacker) -> None:
         "&" * 5000,
         "%" * 500,
     ):
-        status = (await attacker.http(_request("GET", f"/api/v1/rooms?{query}".encode().decode("latin-1"))))[0]
+        status = (await attacker.http(request("GET", f"/api/v1/rooms?{query}".encode().decode("latin-1"))))[0]
         expect(status, 200, 400, 401, 414, 422, what=f"the answer to {query[:40]}")
 
 

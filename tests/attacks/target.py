@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
+from app.apikeys import make, toml
 from app.traffic.machine import descendants, is_engine
 from tests.support import Server, runs
 
@@ -18,7 +20,7 @@ TOKEN_SECRET = "a secret that signs the tokens of users"
 
 
 class Target:
-    """A running server, watched from outside."""
+    """A running server, watched from outside. `api_key` is good for sending and reading in rooms `attacked-*`."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
         self.directory = directory
@@ -27,6 +29,9 @@ class Target:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         (directory / "token.pem").write_bytes(self.public_key)
+        api_key, self.api_key = make("Back end", ["send", "read"], ["attacked-*"], 10, time.time(), None)
+        (directory / "keys.toml").write_text(toml(api_key))
+        settings["api_keys"] = str(directory / "keys.toml")
         given = {"token_secret": TOKEN_SECRET, "token_keys": str(directory / "token.pem"), **settings}
         arguments = ("--port", "0", "--workers", "2", "--data-dir", str(directory / "data"), "--node", "target")
         self.server = Server(
