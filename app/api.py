@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,7 +21,7 @@ from app.errors import BadRequest
 from app.feed import FeedClient
 from app.gate import Gate
 from app.member import Member
-from app.metrics import Counters, Scoreboard, WorkerState, exposition
+from app.metrics import Counters, Exposition, Scoreboard, WorkerState
 from app.protocol import asyncapi
 from app.protocol.names import room_name
 from app.responses import WORDS, cover, json, refusal, text
@@ -132,8 +133,10 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
         said = {key: ", ".join(request.headers.getall(name, [])) for key, name in names.items()}
         return json({key: value.encode("ascii", "backslashreplace").decode() for key, value in said.items()})
 
+    exposition = Exposition(parts.board)
+
     async def metrics(_request: Request) -> HTTPResponse:
-        return HTTPResponse(exposition(parts.board), content_type="text/plain; version=0.0.4; charset=utf-8")
+        return HTTPResponse(exposition.text(time.monotonic()), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     app.add_route(livez, "/livez", methods=READ, name="livez")
     app.add_route(readyz, "/readyz", methods=READ, name="readyz")

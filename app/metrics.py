@@ -30,6 +30,7 @@ from app import __version__
 
 PREFIX = "parley_"
 STALE_SECONDS = 5.0
+EXPOSITION_SECONDS = 0.25
 
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of the buckets of every histogram, in seconds; one more takes what is above."""
@@ -373,10 +374,25 @@ def _buckets(values: tuple[float, ...], offset: int) -> tuple[list[tuple[str, fl
 
 
 def exposition(board: Scoreboard) -> bytes:
-    """All metrics of all workers in the Prometheus text format."""
+    """All metrics of all workers in the Prometheus text format. To make it costs milliseconds."""
     registry = CollectorRegistry()
     registry.register(_Collector(board))
     return generate_latest(registry)
+
+
+class Exposition:
+    """The metrics as text for whoever asks, however often: made anew after EXPOSITION_SECONDS."""
+
+    def __init__(self, board: Scoreboard) -> None:
+        self._board = board
+        self._made_at = -EXPOSITION_SECONDS
+        self._text = b""
+
+    def text(self, now: float) -> bytes:
+        """As it was at most EXPOSITION_SECONDS ago; workers tell their values once a second."""
+        if now - self._made_at >= EXPOSITION_SECONDS:
+            self._made_at, self._text = now, exposition(self._board)
+        return self._text
 
 
 def resident_bytes() -> int:

@@ -5,6 +5,8 @@ Everything here is called under the room's lock, so that whoever waits for the s
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from app import frames
@@ -21,6 +23,7 @@ RESYNC_PAGE = 50
 PAGE = 500
 REACH_BYTES = 4 * 1024 * 1024
 READS_AGAIN = 5
+PAGES_AT_ONCE = 8
 
 _log = structlog.get_logger(component="reader")
 
@@ -31,6 +34,7 @@ class Reader:
     def __init__(self, broker: Broker, fanout: Fanout, counters: Counters) -> None:
         self._fanout = fanout
         self._broker = broker
+        self._paging = asyncio.Semaphore(PAGES_AT_ONCE)
         self._counters = counters
 
     async def settle(self, room: Room) -> None:
@@ -129,14 +133,16 @@ class Reader:
     async def page(self, room: Room, first: int | None, limit: int) -> Page:
         """A page of the log from a seq on, or the latest, that knows of every amendment delivered here.
 
-        An answer may be overtaken by an amendment's publication: then its reader would never hear of it.
+        An answer may be overtaken by an amendment's publication: then its reader would never hear of it. At most
+        PAGES_AT_ONCE are read at a time, so that what others send waits behind few of them.
 
         Raises:
             Unavailable, NotConfirmed: Redis does not answer, or the room is amended faster than it can be read.
         """
         for _ in range(READS_AGAIN):
-            latest = self._broker.latest(room.name, limit) if first is None else None
-            page = await (latest or self._broker.between(room.name, first or 1, limit))
+            async with self._paging:
+                latest = self._broker.latest(room.name, limit) if first is None else None
+                page = await (latest or self._broker.between(room.name, first or 1, limit))
             if page.top.epoch != room.at.epoch or page.top.seq >= room.amended:
                 return page
         raise Unavailable("the room changes faster than it can be read")

@@ -125,7 +125,12 @@ def cover(app: Sanic[Any, Any]) -> None:
     app.request_class = AnyRequest
     app.error_handler = Errors()
 
-    def headers(_request: Any, response: BaseHTTPResponse) -> None:
+    def headers(request: Request, response: BaseHTTPResponse) -> None:
+        stream: Any = request.stream
+        if stream is not None and stream.recv_buffer:
+            # Sanic would answer all requests that came together without a turn of the loop for anybody else; nor is
+            # what follows a request in one go to be trusted to be another one. No browser and no proxy asks so.
+            stream.keep_alive = False
         for name, value in SECURITY.items():
             response.headers.setdefault(name, value)
 

@@ -21,6 +21,10 @@ def _key(attacker: Attacker) -> str:
     return f"Authorization: Bearer {attacker.target.api_key}"
 
 
+def _slow_key(attacker: Attacker) -> str:
+    return f"Authorization: Bearer {attacker.target.slow_key}"
+
+
 @attack(AREA)
 async def keys_that_are_none(attacker: Attacker) -> None:
     """Without a key, with a guessed, cut, repeated or misplaced one, nothing is told and nothing is done."""
@@ -101,7 +105,7 @@ async def one_idempotency_key_for_all(attacker: Attacker) -> None:
 @attack(AREA)
 async def api_flood(attacker: Attacker) -> None:
     """With a key, without one, and with wrong ones, as fast as answers come: more than the rate gets 429."""
-    key = _key(attacker)
+    key = _slow_key(attacker)
     post = request("POST", _path(attacker.room), key, TYPE, body=b'{"text":"' + b"x" * 3000 + b'"}')
     read = request("GET", _path(attacker.room) + "?limit=200", key)
     wrong = request("GET", _path(attacker.room), key[:-4] + "0000")

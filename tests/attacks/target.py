@@ -20,7 +20,10 @@ TOKEN_SECRET = "a secret that signs the tokens of users"
 
 
 class Target:
-    """A running server, watched from outside. `api_key` is good for sending and reading in rooms `attacked-*`."""
+    """A running server, watched from outside.
+
+    `api_key` sends and reads in rooms `attacked-*`; `slow_key` does so ten times a second.
+    """
 
     def __init__(self, directory: Path, **settings: str) -> None:
         self.directory = directory
@@ -29,8 +32,9 @@ class Target:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         (directory / "token.pem").write_bytes(self.public_key)
-        api_key, self.api_key = make("Back end", ["send", "read"], ["attacked-*"], 10, time.time(), None)
-        (directory / "keys.toml").write_text(toml(api_key))
+        quick, self.api_key = make("Back end", ["send", "read"], ["attacked-*"], 1000, time.time(), None)
+        slow, self.slow_key = make("Slow one", ["send", "read"], ["attacked-*"], 10, time.time(), None)
+        (directory / "keys.toml").write_text(f"{toml(quick)}\n{toml(slow)}\n")
         settings["api_keys"] = str(directory / "keys.toml")
         given = {"token_secret": TOKEN_SECRET, "token_keys": str(directory / "token.pem"), **settings}
         arguments = ("--port", "0", "--workers", "2", "--data-dir", str(directory / "data"), "--node", "target")

@@ -15,9 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.metrics import (
     DECLARED,
+    EXPOSITION_SECONDS,
     REPLICA,
     STALE_SECONDS,
     Counters,
+    Exposition,
     Kind,
     Scoreboard,
     WorkerState,
@@ -68,6 +70,18 @@ def test_names_follow_the_rules_of_prometheus() -> None:
         assert declared.help.endswith("."), declared.name
     labels = {label for declared in DECLARED for label in declared.labels}
     assert labels == {"code", "limit", "reason", "repair", "result", "status"}
+
+
+def test_who_asks_too_often_gets_the_same_again(board: Scoreboard) -> None:
+    """The text is made anew after a while; until then it is the one that there is."""
+    kept = Exposition(board)
+    counters = Counters()
+    board.write(0, WorkerState.READY, counters)
+    first = kept.text(100.0)
+    counters.sends = 7
+    board.write(0, WorkerState.READY, counters)
+    assert kept.text(100.0 + EXPOSITION_SECONDS / 2) is first
+    assert kept.text(100.0 + EXPOSITION_SECONDS) == exposition(board) != first
 
 
 def test_series_of_one_metric_agree() -> None:

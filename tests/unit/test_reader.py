@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.errors import Unavailable
 from app.events import head
-from app.reader import FIRST_PAGE, PAGE, RESYNC_PAGE
+from app.reader import FIRST_PAGE, PAGE, PAGES_AT_ONCE, RESYNC_PAGE
 from app.room import HELD_BATCHES, Room
 from tests.fakes.sent import Sent
 from tests.fakes.wire import parse
@@ -173,6 +173,21 @@ async def test_a_read_that_fails_changes_nothing() -> None:
     worker.broker.failure = None
     await worker.reader.settle(room)
     assert client.seqs == [1, 2, 3]
+
+
+async def test_few_pages_are_read_at_a_time() -> None:
+    """However many ask: the others wait here, not in front of what everybody sends to Redis."""
+    worker = Worker()
+    await store(worker, 5)
+    room, _ = await open_room(worker)
+    reads = len(worker.broker.reads)
+    worker.broker.gate.clear()
+    asking = [asyncio.ensure_future(worker.reader.page(room, None, 3)) for _ in range(3 * PAGES_AT_ONCE)]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(worker.broker.reads) - reads == PAGES_AT_ONCE
+    worker.broker.gate.set()
+    assert [len(page.events) for page in await asyncio.gather(*asking)] == [3] * len(asking)
 
 
 async def test_reaching_back_puts_older_events_at_hand() -> None:
