@@ -1,4 +1,9 @@
-"""Compiles and runs the load client (bench/loadgen) and turns what it prints into a Step."""
+"""Compiles and runs the load client (bench/loadgen) and turns what it prints into a Step.
+
+It is a wire of its own, in C, because what is measured here is several times faster than the members of app.traffic can
+read, on as many cores; and because it has to speak to servers that know nothing of Parley's protocol. It does no more
+than send, read and count: marks, accounts, searches and figures of the machine are those that every other tool uses.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from app.traffic.account import Account
+from app.traffic.search import Outcome
 from bench import machine
 from bench.servers import Server, free_port
 
@@ -24,6 +31,18 @@ FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra"]
 LOST_AFTER_SECONDS = 2.0
 # From here on the load client itself may be the limit (as in its own report).
 SATURATED_CPU = 0.9
+# A step this many times over the limit failed for good; a nearer one is tried once more.
+HOPELESS = 3.0
+# The words of an account, and what the load client calls them.
+COUNTS = {
+    "expected": ("expected",),
+    "given": ("delivered",),
+    "lost": ("lost",),
+    "twice": ("twice",),
+    "late": ("disorder",),
+    "stored_twice": ("ack_twice",),
+    "strange": ("stray", "bad"),
+}
 
 
 class LoadClientError(Exception):
@@ -79,24 +98,22 @@ class Step:
     grown_mib: float = 0.0  # server processes, from the start of the measured time to their highest
 
     @property
-    def violations(self) -> dict[str, int]:
-        """What no load excuses: lost, doubled, out of order, in the wrong room, not understood."""
-        found: dict[str, int] = {}
+    def account(self) -> Account:
+        """What had to arrive and did, and what no load excuses, over all groups."""
+        account = Account()
         for group in self.groups:
-            for key in ("lost", "twice", "disorder", "stray", "ack_twice", "bad"):
-                if group[key]:
-                    found[key] = found.get(key, 0) + group[key]
+            account.add({name: sum(group[count] for count in counts) for name, counts in COUNTS.items()})
             gone = group["missing"] > 0 and self.quiet_seconds > LOST_AFTER_SECONDS
             if gone and not self.connect["closed"] and not group["lost"] and not group["stalled"]:
-                found["lost"] = found.get("lost", 0) + group["missing"]
-        return found
+                account.lost += group["missing"]
+        return account
 
     @property
     def incomplete(self) -> str:
         """Why this rate was not carried; empty when everything was sent, stored and delivered."""
         for group in self.groups:
-            if self.violations:
-                return "violations: " + ", ".join(f"{n} {what}" for what, n in self.violations.items())
+            if violations := self.account.violations:
+                return "violations: " + ", ".join(f"{n} {what}" for what, n in violations.items())
             if self.connect["closed"]:
                 return f"{self.connect['closed']} connections closed ({self.error})"
             for key in ("refused", "resyncs"):
@@ -115,9 +132,26 @@ class Step:
         """Whether the client was late although its core was free: the machine stood still, not the server."""
         return self.client["saturated"] and self.client["cpu"] < SATURATED_CPU
 
-    def passes(self, p99_ms: float, key: str) -> bool:
-        """Whether everything was carried with this percentile within the limit."""
-        return not self.incomplete and all(group[key]["p99"] <= p99_ms for group in self.groups)
+    def outcome(self, p99_ms: float, key: str) -> Outcome:
+        """Whether everything was carried with this percentile within the limit, and else what that says."""
+        if not self.incomplete and self.p99(key) <= p99_ms:
+            return Outcome.PASSED
+        if self.interrupted:
+            return Outcome.DISTURBED
+        return Outcome.HOPELESS if self.incomplete or self.p99(key) > HOPELESS * p99_ms else Outcome.MISSED
+
+    def p99(self, key: str) -> float:
+        """The worst group's, in milliseconds."""
+        return float(max(group[key]["p99"] for group in self.groups))
+
+    def line(self, p99_ms: float, key: str) -> str:
+        """What came out, to be read while others are under way."""
+        delivered = sum(group["deliveries_per_second"] for group in self.groups)
+        verdict = "passed" if self.outcome(p99_ms, key) is Outcome.PASSED else self.incomplete or "too slow"
+        if self.client["saturated"]:
+            verdict += ", machine stood still" if self.interrupted else ", load client saturated"
+        cpu = " ".join(f"{who} {used:.2f}" for who, used in self.cores.items())
+        return f"{delivered:12,.0f} deliveries/s  p99 {self.p99(key):8.1f} ms  [{cpu}]  {verdict}"
 
 
 class _Meter:

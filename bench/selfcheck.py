@@ -28,7 +28,7 @@ FAULTS: dict[str, tuple[Spoil, dict[str, int]]] = {
     "nothing": (lambda pair: pair, {}),
     "lost": (lambda pair: pair[1:], {"lost": 1}),
     "doubled": (lambda pair: [pair[0], *pair], {"twice": 1}),
-    "swapped": (lambda pair: pair[::-1], {"disorder": 1}),
+    "swapped": (lambda pair: pair[::-1], {"out of order": 1}),
     "both lost": (lambda pair: [], {"lost": 2}),
 }
 
@@ -140,7 +140,8 @@ def check(client: LoadClient, say: Callable[[str], None]) -> bool:
             cheat = Cheat(proto, spoil)
             with _serving(cheat.handle) as port:
                 step = client.run(_Target(_Plain(proto), port), [Group(1, MEMBERS, 1, RATE)])
-            right = step.violations == expected and step.groups[0]["sent"] == RATE * (SECONDS + client.warmup)
+            counted = step.account.violations
+            right = counted == expected and step.groups[0]["sent"] == RATE * (SECONDS + client.warmup)
             good &= right
-            say(f"  {proto:8} {name:10} counted {step.violations or 'nothing'}: {'right' if right else 'WRONG'}")
+            say(f"  {proto:8} {name:10} counted {counted or 'nothing'}: {'right' if right else 'WRONG'}")
     return good

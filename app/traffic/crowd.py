@@ -66,6 +66,14 @@ class Crowd:
         """Wait until everybody is there who is not sent away for good."""
         await _until(lambda: all(member.here or member.gone for member in self.members.values()))
 
+    async def cut(self) -> None:
+        """Break all connections as a lost network does; returns when all are back."""
+        before = self.scene.tally.reconnects
+        for member in self.members.values():
+            member.abort()
+        await _until(lambda: self.scene.tally.reconnects - before >= len(self.members))
+        await self.all_here()
+
     def look_after(self) -> None:
         """To be called about once a second: end silent connections, send again what got no answer."""
         now = asyncio.get_running_loop().time()

@@ -20,7 +20,7 @@ from app.traffic.tally import Tally, bucket, now_us
 from app.traffic.wire import Wire
 
 CONNECT_SECONDS, REPLY_SECONDS, SILENCE_SECONDS = 15.0, 15.0, 70.0
-BASE_SECONDS, CAP_SECONDS = 0.5, 5.0
+CAP_SECONDS = 5.0
 RETRY_SECONDS = 0.5
 WINDOW = 32
 HELLO, JOIN, FIRST_SEND = 1, 2, 3
@@ -30,13 +30,17 @@ _encode = msgspec.json.encode
 
 @dataclass(slots=True)
 class Scene:
-    """What all members of a process share. `dial` connects a wire to one of the servers."""
+    """What all members of a process share.
+
+    `dial` connects a wire to one of the servers; `base_seconds` is the most that the first try to come back waits.
+    """
 
     dial: Callable[[Member], Wire]
     tally: Tally
     text_bytes: int
     errors: dict[str, int] = field(default_factory=dict)
     closing: bool = False
+    base_seconds: float = 0.5
 
     def note(self, error: str) -> None:
         """Something went wrong that the report should name."""
@@ -119,7 +123,7 @@ class Member:
             return
         if code != wire.ABNORMAL or was_here:
             self._scene.note(f"closed with {code}")
-        seconds = backoff.delay(self._tries, BASE_SECONDS, CAP_SECONDS)
+        seconds = backoff.delay(self._tries, self._scene.base_seconds, CAP_SECONDS)
         self._tries += 1
         asyncio.get_running_loop().call_later(seconds, self.connect)
 

@@ -25,11 +25,11 @@ def at_25k(bench: Bench, peer: Peer) -> Figures:
 
 def top(bench: Bench, peer: Peer) -> Figures:
     first = peer.first_rates.get("ack-top", peer.first_rates.get("fanout-200x10", 1000.0))
-    search, step = find_top(bench, peer, "ack-top", SHAPE, first, TOP_P99_MS, _key(peer))
+    steps, step = find_top(bench, peer, "ack-top", SHAPE, first, TOP_P99_MS, _key(peer))
     if step is None:
         return {"failed": "no rate was carried"}
     found = figures(step, _key(peer))
-    return {**found, "acks_per_second": found["deliveries_per_second"], "tried": len(search.tried)}
+    return {**found, "acks_per_second": found["deliveries_per_second"], "tried": len(steps)}
 
 
 SCENARIOS = (

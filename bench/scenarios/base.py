@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.traffic import machine
+from app.traffic.search import Outcome, Search
 from bench.loadclient import Group, LoadClient, Step
 from bench.peers import Peer
-from bench.search import Search
 from bench.servers import Server, running
 
 Figures = dict[str, Any]
 
 P99_LIMIT_MS = 250.0
+HIGHEST_RATE = 200_000.0
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Bench:
         return running(peer, self.engine, self.server_core, self.workers)
 
     def note_violations(self, peer: Peer, scenario: str, step: Step) -> None:
-        for what, count in step.violations.items():
+        for what, count in step.account.violations.items():
             self.violations.append(f"{peer.name} {scenario}: {count} {what}")
 
     def step(self, peer: Peer, scenario: str, groups: list[Group], client: LoadClient | None = None) -> Step:
@@ -84,20 +85,26 @@ class Restarting:
 
 def find_top(
     bench: Bench, peer: Peer, scenario: str, shape: Group, first: float, limit_ms: float, key: str, coarse: bool = False
-) -> tuple[Search, Step | None]:
-    """The highest rate of this shape at which nothing was lost and p99 of ``key`` stayed within the limit."""
+) -> tuple[list[Step], Step | None]:
+    """All steps tried, and the one with the highest rate of this shape that carried everything within the limit."""
+    steep, narrow = (2.0, 1.45) if bench.quick or coarse else (1.6, 1.08)
+    search = Search(first, up=steep, narrow=narrow, rounds=1, highest=HIGHEST_RATE)
+    steps: list[Step] = []
+    top = None
     with Restarting(bench, peer) as server:
-
-        def run(rate: float) -> Step:
+        while not search.done:
+            rate = search.rate
             step = bench.client.run(server.server(), [replace(shape, rate=round(rate, 1))])
             bench.note_violations(peer, scenario, step)
-            return step
-
-        search = Search(run, server.stop, lambda text: bench.say("  " + text), limit_ms, key)
-        if bench.quick or coarse:
-            search = replace(search, factor=2.0, narrowing_steps=1, narrow_to=1.2)
-        top = search.find(first)
-    return search, top[1] if top else None
+            bench.say(f"  {rate:9.0f} msg/s  {step.line(limit_ms, key)}")
+            steps.append(step)
+            outcome = step.outcome(limit_ms, key)
+            if outcome is Outcome.PASSED:
+                top = step  # what passes later is higher
+            else:
+                server.stop()
+            search.tell(outcome)
+    return steps, top
 
 
 def disturbed(steps: Iterable[Step]) -> bool:

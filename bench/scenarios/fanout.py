@@ -9,10 +9,10 @@ from bench.scenarios.base import P99_LIMIT_MS, Bench, Figures, Scenario, figures
 
 def _fanout(bench: Bench, peer: Peer, scenario: str, shape: Group) -> Figures:
     first = peer.first_rates.get(scenario, 100.0)
-    search, top = find_top(bench, peer, scenario, shape, first, P99_LIMIT_MS, "delivery_ms")
+    steps, top = find_top(bench, peer, scenario, shape, first, P99_LIMIT_MS, "delivery_ms")
     if top is None:
         return {"failed": "no rate was carried"}
-    return {**figures(top), "tried": len(search.tried)}
+    return {**figures(top), "tried": len(steps)}
 
 
 def one_room(bench: Bench, peer: Peer) -> Figures:
