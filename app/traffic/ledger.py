@@ -53,9 +53,9 @@ class Ledger(Generic[P, K]):
         self.conflicts += sum(self.events.get(place, key) != key for place, key in shown)
 
 
-def overtaken(sent: Iterable[tuple[Hashable, int]]) -> Iterator[tuple[Hashable, int, int]]:
+def overtaken(sent: Iterable[tuple[P, int]]) -> Iterator[tuple[P, int, int]]:
     """Of senders and their own numbers, in a room's order: each that stands after a younger one, and that one."""
-    newest: dict[Hashable, int] = {}
+    newest: dict[P, int] = {}
     for sender, number in sent:
         before = newest.setdefault(sender, number)
         if number < before:
@@ -107,6 +107,10 @@ class Seat:
             self.missing.discard(seq)
             return True
         return seq >= self.next and self.see(seq)
+
+    def has(self, seq: int) -> bool:
+        """Whether the seat was given this event, or began after it."""
+        return seq < self.next and seq not in self.missing
 
     def absent(self, top: int) -> Iterator[int]:
         """The events up to `top` that the seat was not given, but for those beyond MISSING_MAX."""

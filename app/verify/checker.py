@@ -18,13 +18,19 @@ Rules, each with the promise of the protocol it holds the server to:
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from app.events import Position
 from app.traffic.history import Acked, ClientHistory, Event, Failed, History, RoomLog, Sent
+from app.traffic.ledger import Ledger, Seat, overtaken
 from app.verify.fold import compare, misfolded
 from app.verify.view import View, follow
+
+Place = tuple[str, int]
+Book = Ledger[Place, Hashable]
 
 RESUMABLE_EVENTS = 1000
 """So far back the server promises to resume."""
@@ -98,7 +104,6 @@ def judge(history: History) -> Verdict:
     for log in history.logs.values():
         verdict.violations += _log_is_whole(log)
     verdict.violations += _nothing_invented(history, views, sends)
-    verdict.violations += _stored_once(history, views)
     verdict.violations += _acks_are_true(history, sends)
     verdict.violations += _own_order(sends)
     verdict.violations += _back_after_faults(history)
@@ -158,18 +163,23 @@ def _count(sends: dict[str, Send], verdict: Verdict) -> None:
 
 
 def _one_order(history: History, views: list[View]) -> list[Violation]:
+    """Three ledgers a room: what is at a place, and where each mid and each cid is."""
     found: list[Violation] = []
-    places: dict[tuple[str, str, int], tuple[Event, str]] = {}
-    mids: dict[tuple[str, str], tuple[str, int]] = {}
+    books: defaultdict[str, tuple[Book, Book, Book]] = defaultdict(lambda: (Ledger(), Ledger(), Ledger()))
+    first: dict[tuple[str, Place], tuple[Event, str]] = {}
     for room, client, epoch, event in _observations(history, views):
-        first, by = places.setdefault((room, epoch, event.seq), (event, client))
-        if first.identity != event.identity:
-            what = f"seq {event.seq} of epoch {epoch} is {_show(event)}, but for {by} it is {_show(first)}"
+        place = epoch, event.seq
+        events, mids, cids = books[room]
+        known, by = first.setdefault((room, place), (event, client))
+        if events.tell(place, event.identity) is not None:
+            what = f"seq {event.seq} of epoch {epoch} is {_show(event)}, but for {by} it is {_show(known)}"
             found.append(Violation("order", room, client, what))
-        place = mids.setdefault((room, event.mid), (epoch, event.seq))
-        if place != (epoch, event.seq):
-            what = f"mid {event.mid} is at seq {event.seq} of {epoch} and at seq {place[1]} of {place[0]}"
-            found.append(Violation("order", room, client, what))
+        for rule, name, key, book in (("order", "mid", event.mid, mids), ("twice", "cid", event.cid, cids)):
+            before = book.tell(place, key)
+            if before is not None and before[1] == key:
+                (there, seq), _ = before
+                what = f"{name} {key} is the event {event.seq} of {epoch} and also the event {seq} of {there}"
+                found.append(Violation(rule, room, client, what))
     return found
 
 
@@ -239,25 +249,6 @@ def _folded_alike(view: View, log: RoomLog | None, verdict: Verdict) -> list[Vio
     return [Violation("fold", view.room, view.client, what) for what in differences]
 
 
-def _stored_once(history: History, views: list[View]) -> list[Violation]:
-    found: list[Violation] = []
-    places: dict[tuple[str, str], tuple[str, int]] = {}
-    told: set[tuple[str, str, int]] = set()
-    for room, client, epoch, event in _observations(history, views):
-        place = places.setdefault((room, event.cid), (epoch, event.seq))
-        if place != (epoch, event.seq) and (event.cid, epoch, event.seq) not in told:
-            told.add((event.cid, epoch, event.seq))
-            what = f"cid {event.cid} is the event {event.seq} of {epoch} and also the event {place[1]} of {place[0]}"
-            found.append(Violation("twice", room, client, what))
-    for view in views:
-        handed: set[tuple[str, str]] = set()
-        for epoch, event in view.handed:
-            if (epoch, event.mid) in handed:
-                found.append(Violation("twice", view.room, view.client, f"handed on again: {_show(event)}"))
-            handed.add((epoch, event.mid))
-    return found
-
-
 # Acks
 
 
@@ -298,16 +289,15 @@ def _ack_against_log(send: Send, stored: dict[int, Event], log: RoomLog) -> list
 
 
 def _own_order(sends: dict[str, Send]) -> list[Violation]:
-    found: list[Violation] = []
-    last: dict[tuple[str, str], Send] = {}
-    for send in sends.values():  # in the order sent, client by client
-        if not send.acks or not send.ordered:
-            continue
-        before = last.get((send.client, send.room))
-        if before is not None and send.acks[0].seq <= before.acks[0].seq:
-            what = f"cid {send.cid}, sent after {before.cid}, got {send.acks[0].seq}, that one {before.acks[0].seq}"
-            found.append(Violation("own-order", send.room, send.client, what))
-        last[send.client, send.room] = send
+    """In the order of the rooms, nobody's event stands after one that was sent later."""
+    acked = [send for send in sends.values() if send.acks and send.ordered]
+    acked.sort(key=lambda send: (send.room, send.acks[0].seq))
+    sent = {(send.client, send.number): send for send in acked}
+    found = []
+    for (client, room), number, younger in overtaken(((send.client, send.room), send.number) for send in acked):
+        late, early = sent[client, number], sent[client, younger]
+        what = f"cid {early.cid}, sent after {late.cid}, got {early.acks[0].seq}, that one {late.acks[0].seq}"
+        found.append(Violation("own-order", room, client, what))
     return found
 
 
@@ -332,19 +322,19 @@ def _log_is_whole(log: RoomLog) -> list[Violation]:
 
 def _all_there(view: View, log: RoomLog | None) -> list[Violation]:
     """Everything in the log after the client's beginning was handed on, or a gap was told; and nothing else."""
-    if log is None or view.begin is None:
+    if log is None or not view.seats:
         return []
     found: list[Violation] = []
-    handed = {event.mid for _, event in view.handed}
-    stored = {event.mid for event in log.events}
-    for event in log.events:
-        if event.seq >= view.begin and event.mid not in handed and not view.excused(log.position.epoch, event.seq):
-            what = f"never got {_show(event)} at {event.seq}, and was not told that anything is lost"
+    epoch, stored = log.position.epoch, {event.seq: event for event in log.events}
+    for seq in view.seats.get(epoch, Seat()).absent(log.position.seq):
+        if seq in stored and not view.excused(epoch, seq):
+            what = f"never got {_show(stored[seq])} at {seq}, and was not told that anything is lost"
             found.append(Violation("lost", view.room, view.client, what))
     oldest = log.events[0].seq if log.events else log.position.seq + 1
-    for epoch, event in view.handed:
-        if event.mid not in stored and (epoch != log.position.epoch or event.seq >= oldest):
-            what = f"was shown {_show(event)} as {event.seq} of {epoch}, which is not in the log at the end"
+    mids = {event.mid for event in log.events}
+    for there, event in view.handed:
+        if event.mid not in mids and (there != epoch or event.seq >= oldest):
+            what = f"was shown {_show(event)} as {event.seq} of {there}, which is not in the log at the end"
             found.append(Violation("log", view.room, view.client, what))
     return found
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from app.events import Position
 from app.traffic.history import ClientHistory, Event, Hole, Joined, Record, Repeat, Resync, Seen
+from app.traffic.ledger import Seat
 from app.verify.fold import Fold
 
 
@@ -27,7 +28,7 @@ class View:
     """What `follow` found.
 
     Attributes:
-        begin: the first seq that this client has to have; None if it never got in.
+        seats: by epoch, which events it was given. It has to have all from where it began.
         handed: epoch and event, in the order handed on to the user of the client.
         shown: epoch and event of whatever the server sent, pages included.
         gaps: told by the server.
@@ -38,7 +39,7 @@ class View:
     def __init__(self, client: str, room: str) -> None:
         self.client = client
         self.room = room
-        self.begin: int | None = None
+        self.seats: dict[str, Seat] = {}
         self.handed: list[tuple[str, Event]] = []
         self.shown: list[tuple[str, Event]] = []
         self.gaps: list[Gap] = []
@@ -50,7 +51,6 @@ class View:
         self._last: Event | None = None
         self._cursor = 0
         self._top = 0
-        self._handed_mids: set[str] = set()
 
     def excused(self, epoch: str, seq: int) -> bool:
         """Whether the server told this client that it will not get this event."""
@@ -92,7 +92,8 @@ class View:
 
     def _hand(self, event: Event) -> None:
         self.handed.append((self._epoch, event))
-        self._handed_mids.add(event.mid)
+        if not self.seats.setdefault(self._epoch, Seat()).see(event.seq):
+            self._wrong("twice", f"handed on again: {event.seq} {event.mid}")
         self.fold.take(event)
         self._last = event
         self._cursor = event.seq
@@ -105,10 +106,8 @@ class View:
         page, position = record.events, record.position
         self._page(page, position, f"the join at {record.at:.2f} s")
         if record.since is None:
-            if self.begin is None:
-                self.begin = page[0].seq if page else position.seq + 1
-            self._enter(position)
             self._cursor = (page[0].seq if page else position.seq + 1) - 1
+            self._enter(position, self._cursor)
             for event in page:
                 self._hand(event)
             return
@@ -132,21 +131,30 @@ class View:
         if record.lost:
             self._told(since, record.position, record.events, "resync lost:true", record.at)
             return
-        fresh = [event for event in record.events if event.mid not in self._handed_mids]
+        fresh = self._fresh(record.position, record.events)
         if record.position.epoch != since.epoch or (fresh and fresh[0].seq != since.seq + 1):
             self._wrong("resume", f"resync lost:false after {since} begins at {fresh[0].seq if fresh else None}")
         self._enter(record.position)
 
     def _told(self, since: Position, position: Position, page: list[Event], how: str, at: float) -> None:
-        fresh = [event for event in page if event.mid not in self._handed_mids]
+        fresh = self._fresh(position, page)
         upto = (fresh[0].seq if fresh else position.seq + 1) - 1
         self.fold = Fold()
         self.gaps.append(Gap(since, position, upto, how, at))
         self._enter(position)
         self._cursor = upto
 
-    def _enter(self, position: Position) -> None:
+    def _fresh(self, position: Position, page: list[Event]) -> list[Event]:
+        """What of a page the client was not given yet."""
+        seat = self.seats.get(position.epoch)
+        return [event for event in page if seat is None or not seat.has(event.seq)]
+
+    def _enter(self, position: Position, after: int = 0) -> None:
+        """Be in this epoch; if it is the first, only what comes after that seq has to be given."""
         self._epoch, self._top = position.epoch, position.seq
+        if self._epoch not in self.seats:
+            self.seats[self._epoch] = Seat()
+            self.seats[self._epoch].sit(after)
 
     def _page(self, page: list[Event], position: Position, what: str) -> None:
         """A page is whole and ends at its position."""
