@@ -6,21 +6,16 @@ import argparse
 import importlib.util
 import shlex
 import sys
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-from app.loadtest import plan as plans
-from app.loadtest.plan import Plan
-
-if TYPE_CHECKING:
-    from app.traffic.stacks import Stack
+from app.loadtest.plan import Plan, limits
+from app.traffic import arguments
+from app.traffic.arguments import count, positive, within
 
 NEEDED = {"hdrh": "hdrhistogram", "playwright": "playwright"}
 USAGE = 2
 SLO = "p99=200ms"
-T = TypeVar("T")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,26 +29,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "was missed, or something was lost, doubled or out of order; 2: nothing was tested; 3: the figures are not "
         "valid, since the load test itself was the limit or was interrupted.",
     )
-    add = parser.add_argument
-    add("urls", nargs="*", metavar="URL", help="servers to load, for example http://127.0.0.1:8000")
-    add("--browsers", type=_count, default=3, metavar="N", help="browser processes (default: 3)")
-    add("--pages", type=_count, default=6, metavar="N", help="pages in them, 0 for none (default: 6)")
-    add("--sockets", type=_positive, default=2000, metavar="N", help="simulated members (default: 2000)")
-    add("--rooms", type=_positive, default=50, metavar="N", help="rooms they are spread over (default: 50)")
-    add("--rate", type=_rate, default=200.0, metavar="N", help="messages a second, of all together (default: 200)")
-    add("--ramp", type=_of(plans.seconds), default=10.0, metavar="TIME", help="time to connect over (default: 10s)")
-    add("--duration", type=_of(plans.seconds), default=60.0, metavar="TIME", help="of the load (default: 60s)")
-    add("--kill-worker", type=_of(plans.seconds), metavar="TIME", help="kill a worker so long after the load began")
-    add("--slo", type=_of(plans.limits), metavar="LIMIT", help="what the delivery latency must keep, like p99=200ms")
+    arguments.add_common(parser, "load", "write report.html, result.json and a picture of a page there", 50, 200.0)
+    add, time = parser.add_argument, arguments.of(arguments.seconds)
+    add("--browsers", type=count, default=3, metavar="N", help="browser processes (default: 3)")
+    add("--pages", type=count, default=6, metavar="N", help="pages in them, 0 for none (default: 6)")
+    add("--sockets", type=positive, default=2000, metavar="N", help="simulated members (default: 2000)")
+    add("--ramp", type=time, default=10.0, metavar="TIME", help="time to connect over (default: 10s)")
+    add("--duration", type=time, default=60.0, metavar="TIME", help="of the load (default: 60s)")
+    add("--kill-worker", type=time, metavar="TIME", help="kill a worker so long after the load began")
+    add("--slo", type=arguments.of(limits), metavar="LIMIT", help="what the delivery latency must keep, like p99=200ms")
     add("--find-max", action="store_true", help=f"search the highest rate that keeps --slo (then default: {SLO})")
-    add("--repeat", type=_positive, default=1, metavar="N", help="loads one after another (default: 1)")
-    add("--report", type=Path, metavar="DIR", help="write report.html, result.json and a picture of a page there")
+    add("--repeat", type=positive, default=1, metavar="N", help="loads one after another (default: 1)")
     add("--compare", type=Path, metavar="FILE", help="say whether this is better, worse or the same as a result.json")
-    add("--workers", type=_positive, default=2, metavar="N", help="of the server started (default: 2)")
-    add("--generators", type=_positive, default=1, metavar="N", help="processes for the sockets (default: 1)")
-    add("--text-bytes", type=_text_bytes, default=128, metavar="N", help="length of a message (default: 128)")
+    add("--generators", type=positive, default=1, metavar="N", help="processes for the sockets (default: 1)")
+    text_bytes = within(28, 4000, ", the length of the mark,")
+    add("--text-bytes", type=text_bytes, default=128, metavar="N", help="length of a message (default: 128)")
     add("--browser", default="", metavar="PATH", help="the Chromium to use (default: the one installed)")
-    parser.set_defaults(parser=parser)
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -67,7 +58,7 @@ def run(parsed: argparse.Namespace) -> int:
         return USAGE
     from app.loadtest.outcome import carry_out
 
-    return carry_out(plan, _stack(parsed), parsed.report, parsed.compare, _command(parsed))
+    return carry_out(plan, arguments.stack(parsed), parsed.report, parsed.compare, _command(parsed))
 
 
 def _plan(parsed: argparse.Namespace) -> Plan:
@@ -88,24 +79,12 @@ def _plan(parsed: argparse.Namespace) -> Plan:
         fail("--duration: at least 1s")
     if parsed.compare is not None and not parsed.compare.is_file():
         fail(f"--compare: there is no file {parsed.compare}")
-    slo = parsed.slo or (plans.limits(SLO) if parsed.find_max else ())
+    slo = parsed.slo or (limits(SLO) if parsed.find_max else ())
     return Plan(
         **{name: getattr(parsed, name) for name in ("browsers", "pages", "sockets", "rooms", "rate", "ramp")},
         **{name: getattr(parsed, name) for name in ("duration", "repeat", "text_bytes", "generators", "browser")},
         **{"slo": slo, "kill_at": parsed.kill_worker, "find_max": parsed.find_max},
     )
-
-
-def _stack(parsed: argparse.Namespace) -> Stack:
-    from app.traffic.stacks import Remote, Served
-
-    if parsed.urls:
-        return Remote(parsed.urls)
-    log = None
-    if parsed.report is not None:
-        parsed.report.mkdir(parents=True, exist_ok=True)
-        log = parsed.report / "server.log"
-    return Served(parsed.workers, log)
 
 
 def _command(parsed: argparse.Namespace) -> str:
@@ -139,43 +118,3 @@ def _requirement(package: str) -> str:
         if wanted.startswith(package):
             return wanted
     return package
-
-
-def _of(read: Callable[[str], T]) -> Callable[[str], T]:
-    """An argument's type from a function that raises ValueError with a message worth showing."""
-
-    def typed(text: str) -> T:
-        try:
-            return read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return typed
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("must be at least 0")
-    return number
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _rate(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 1e6:
-        raise argparse.ArgumentTypeError("must be above 0")
-    return number
-
-
-def _text_bytes(text: str) -> int:
-    number = int(text)
-    if not 28 <= number <= 4000:
-        raise argparse.ArgumentTypeError("must be between 28, the length of the mark, and 4000")
-    return number

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 
 _LIMIT = re.compile(r"(?:p(?P<percent>\d{1,2}(?:\.\d+)?)|(?P<max>max))=(?P<value>\d+(?:\.\d+)?)(?P<unit>ms|s)")
-_DURATION = re.compile(r"(?P<value>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +32,8 @@ def limits(text: str) -> tuple[Limit, ...]:
         if match is None:
             raise ValueError(f"{part.strip()!r} is not like p99=200ms, p99.9=1s or max=2s")
         percent = 100.0 if match["max"] else float(match["percent"])
-        found.append(Limit(percent, float(match["value"]) * _SECONDS[match["unit"]] * 1000))
+        found.append(Limit(percent, float(match["value"]) * (1000 if match["unit"] == "s" else 1)))
     return tuple(found)
-
-
-def seconds(text: str) -> float:
-    """Read `10s`, `500ms`, `2m` or a plain number of seconds. Raises ValueError."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is not a time like 10s, 500ms or 2m")
-    return float(match["value"]) * _SECONDS[match["unit"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,12 @@ class Scene:
 
 
 class Member:
-    """A member of one room. `number` is also its number as a sender."""
+    """A member of one room. `number` is also its number as a sender.
+
+    Attributes:
+        here: in the room; `gone`: sent away for good.
+        seat: what it was given; `told_of_gap`: whether the server ever said that it cannot give everything.
+    """
 
     __slots__ = (
         *("_acks", "_began", "_epoch", "_flying", "_guest", "_heard", "_heard_at", "_ids", "_mid", "_next"),
@@ -67,6 +72,7 @@ class Member:
             "number",
             "room",
             "seat",
+            "told_of_gap",
             "url",
         ),
     )
@@ -75,7 +81,7 @@ class Member:
         self.number, self.room, self.url = number, room, url
         self.name = f"{token}-{number}"
         self.seat = Seat()
-        self.here = self.gone = False
+        self.here = self.gone = self.told_of_gap = False
         self._scene = scene
         self._tally = scene.tally
         self._known = room.known
@@ -192,6 +198,7 @@ class Member:
             case "joined":
                 self._joined(told)
             case "resync":
+                self.told_of_gap |= told.lost
                 self._scene.note("resync")
                 self._page(told)
             case "welcome":
@@ -207,6 +214,7 @@ class Member:
         else:
             self._tally.resumed += told.recovered
             if not told.recovered:
+                self.told_of_gap = True
                 self._scene.note("resumed without recovery")
             self._page(told)
         self.here, self._tries, self._heard = True, 0, True

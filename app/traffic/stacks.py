@@ -28,6 +28,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.05
 DRAIN_SECONDS = 3
+UNLIMITED = {"PARLEY_CONNECTIONS_PER_ADDRESS": "0", "PARLEY_CONNECTIONS_PER_USER": "0"}
+"""Settings of a server that one machine loads with what thousands of people do: limits meant for one are off."""
 REPLACED_SECONDS = 60.0
 
 
@@ -211,9 +213,7 @@ class Served(OwnRedis):
         """Start it and read its address from its first line."""
         settings = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
         settings |= {"PARLEY_LOG_FORMAT": "json", "PARLEY_DRAIN_SECONDS": str(DRAIN_SECONDS)}
-        # All that this makes comes from one address.
-        settings |= {"PARLEY_CONNECTIONS_PER_ADDRESS": "0", "PARLEY_CONNECTIONS_PER_USER": "0"}
-        settings |= self._settings
+        settings |= UNLIMITED | self._settings
         arguments = ["--port", "0", "--workers", str(self._workers), "--data-dir", str(self._data)]
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(

@@ -86,6 +86,7 @@ class Verdict:
     gaps_told: int = 0
     amended: int = 0
     folded: int = 0
+    heard: int = 0
 
 
 def judge(history: History) -> Verdict:

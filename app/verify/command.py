@@ -8,14 +8,16 @@ import random
 import shlex
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from app.traffic import arguments
+from app.traffic.arguments import count, positive
 
 if TYPE_CHECKING:
     from app.traffic.stacks import Stack
     from app.verify.run import Plan
 
-CLIENTS, ROOMS, RATE, EVENTS = 24, 4, 120.0, 10_000
+CLIENTS, SOCKETS, ROOMS, RATE, EVENTS = 24, 100, 4, 120.0, 10_000
 NAIVE_EVENTS = 2_000
 
 
@@ -29,27 +31,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "an embedded Valkey in a temporary directory. Exit code 0: every promise kept; 1: a violation, with its "
         "evidence; 2: nothing was tested.",
     )
-    parser.add_argument("urls", nargs="*", metavar="URL", help="servers to test, for example http://127.0.0.1:8000")
-    parser.add_argument("--clients", type=_positive, default=CLIENTS, metavar="N", help=f"(default: {CLIENTS})")
-    parser.add_argument("--rooms", type=_positive, default=ROOMS, metavar="N", help=f"(default: {ROOMS})")
-    parser.add_argument(
-        "--rate", type=float, default=RATE, metavar="N", help=f"sends per second of all together (default: {RATE:g})"
+    arguments.add_common(parser, "test", "write the history and a report there", ROOMS, RATE)
+    add = parser.add_argument
+    add("--clients", type=positive, default=CLIENTS, metavar="N", help=f"who talk (default: {CLIENTS})")
+    add(
+        "--sockets", type=count, default=SOCKETS, metavar="N", help=f"simulated members who listen (default: {SOCKETS})"
     )
     goal = parser.add_mutually_exclusive_group()
-    goal.add_argument("--duration", type=float, metavar="S", help="least seconds of traffic")
-    goal.add_argument("--events", type=_positive, metavar="N", help=f"acknowledged events (default: {EVENTS})")
-    parser.add_argument(
-        "--faults", default="all", metavar="LIST", help="names separated by commas, all, or none (default: all)"
-    )
-    parser.add_argument("--list-faults", action="store_true", help="show the faults and what they do")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the faults' order and the traffic (default: random)")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write the history and a report there")
-    parser.add_argument("--workers", type=_positive, default=2, metavar="N", help="of the server started (default: 2)")
-    parser.add_argument("--compose", metavar="PROJECT", help="the URLs are served by this docker compose project")
-    parser.add_argument(
-        "--naive", action="store_true", help="test a plain pub/sub relay instead, to see that the tool finds violations"
-    )
-    parser.set_defaults(parser=parser)
+    time = arguments.of(arguments.seconds)
+    goal.add_argument("--duration", type=time, metavar="TIME", help="least time of traffic")
+    goal.add_argument("--events", type=positive, metavar="N", help=f"acknowledged events (default: {EVENTS})")
+    add("--faults", default="all", metavar="LIST", help="names separated by commas, all, or none (default: all)")
+    add("--list-faults", action="store_true", help="show the faults and what they do")
+    add("--seed", type=int, metavar="N", help="of the faults' order and the traffic (default: random)")
+    add("--compose", metavar="PROJECT", help="the URLs are served by this docker compose project")
+    add("--naive", action="store_true", help="test a plain pub/sub relay instead, to see that violations are found")
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -92,8 +88,6 @@ def _plan(parsed: argparse.Namespace) -> Plan:
     unknown = [name for name in names if name not in FAULTS]
     if unknown:
         parsed.parser.error(f"--faults: unknown: {', '.join(unknown)}; there are {', '.join(FAULTS)}")
-    if parsed.rate <= 0:
-        parsed.parser.error("--rate: must be above 0")
     if parsed.compose and not parsed.urls:
         parsed.parser.error("--compose: give the URL of the stack")
     if parsed.naive and parsed.urls:
@@ -103,6 +97,7 @@ def _plan(parsed: argparse.Namespace) -> Plan:
         events = NAIVE_EVENTS if parsed.naive else EVENTS
     return Plan(
         clients=parsed.clients,
+        sockets=parsed.sockets,
         rooms=parsed.rooms,
         rate=parsed.rate,
         events=events,
@@ -114,26 +109,18 @@ def _plan(parsed: argparse.Namespace) -> Plan:
 
 def _stack(parsed: argparse.Namespace) -> Stack:
     from app.traffic.compose import Compose
-    from app.traffic.stacks import Remote, Served
     from app.verify.relays import Relays
 
     if parsed.naive:
         return Relays(parsed.workers)
-    if parsed.compose:
-        return Compose(parsed.urls, parsed.compose)
-    if parsed.urls:
-        return Remote(parsed.urls)
-    log = None
-    if parsed.report is not None:
-        parsed.report.mkdir(parents=True, exist_ok=True)
-        log = parsed.report / "server.log"
-    return Served(parsed.workers, log)
+    return Compose(parsed.urls, parsed.compose) if parsed.compose else arguments.stack(parsed)
 
 
 def _command(parsed: argparse.Namespace, plan: Plan) -> str:
     """The command that does the same again."""
     goal = ["--duration", f"{plan.seconds:g}"] if plan.seconds else ["--events", str(plan.events)]
-    words = ["parley", "verify", "--clients", str(plan.clients), "--rooms", str(plan.rooms)]
+    words = ["parley", "verify", "--clients", str(plan.clients)]
+    words += ["--sockets", str(plan.sockets), "--rooms", str(plan.rooms)]
     words += ["--rate", f"{plan.rate:g}", *goal, "--faults", ",".join(plan.faults) or "none"]
     words += ["--seed", str(plan.seed), "--workers", str(parsed.workers)]
     words += ["--compose", parsed.compose] if parsed.compose else []
@@ -143,10 +130,3 @@ def _command(parsed: argparse.Namespace, plan: Plan) -> str:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number

@@ -36,6 +36,7 @@ class Run:
     stack: str
     seed: int
     clients: int
+    sockets: int
     rooms: int
     rate: float
     history: History
@@ -65,7 +66,8 @@ class Run:
             return f"NOTHING PROVED: {'; '.join(self.problems)}"
         took = sum(fault.took for fault in self.history.faults)
         return (
-            f"PASSED: {verdict.acked} acknowledged events, {verdict.deliveries} deliveries, {took} faults, 0 violations"
+            f"PASSED: {verdict.acked} acknowledged events, {verdict.deliveries + verdict.heard} deliveries, "
+            f"{took} faults, 0 violations"
         )
 
 
@@ -158,14 +160,14 @@ def markdown(run: Run) -> str:
         f"| versions | parley {__version__}, {run.redis}, Python {platform.python_version()}, "
         f"websockets {_installed('websockets')}, sanic {_installed('sanic')} |",
         f"| seed | {run.seed} |",
-        f"| clients, rooms | {run.clients}, {run.rooms} |",
+        f"| clients, listeners, rooms | {run.clients}, {run.sockets}, {run.rooms} |",
         f"| sends per second asked for | {run.rate:g} |",
         f"| duration | {run.history.ended:.1f} s |",
         f"| sends | {verdict.sends}, of these {verdict.acked} acknowledged, {verdict.refused} refused, "
         f"{verdict.unknown} with unknown outcome |",
         f"| sent again on purpose | {verdict.resent} |",
         f"| acknowledged as duplicates | {verdict.duplicates} |",
-        f"| events handed on | {verdict.deliveries} |",
+        f"| events handed on by clients, given to listeners | {verdict.deliveries}, {verdict.heard} |",
         f"| edits, deletions and reactions among the acknowledged | {verdict.amended} |",
         f"| messages whose folding was compared | {verdict.folded} |",
         f"| repeats dropped by clients | {verdict.repeats} |",

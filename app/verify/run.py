@@ -15,6 +15,7 @@ from app.traffic.faults import FaultMark
 from app.traffic.history import History
 from app.traffic.stacks import POLL_SECONDS, Stack, StackError, Unsupported
 from app.verify import faults as injected
+from app.verify.audience import Audience
 from app.verify.checker import Violation, judge
 from app.verify.crew import Crew, read_logs
 from app.verify.report import Run
@@ -33,12 +34,14 @@ class Plan:
     """What a run is to do. It ends when the goals are reached and every fault was injected at least once.
 
     Attributes:
+        clients, sockets: who talk, and who only listen.
         events: acknowledged events wanted, 0 for none in particular.
         seconds: least duration.
         faults: in the order of the round; rounds are repeated until the goals are reached.
     """
 
     clients: int
+    sockets: int
     rooms: int
     rate: float
     events: int
@@ -57,12 +60,15 @@ async def carry_out(plan: Plan, stack: Stack, command: str, say: Callable[[str],
     async with _up(stack):
         say(f"testing {stack.description}, seed {plan.seed}")
         crew = Crew(stack.urls, rooms, plan.rate, dice)
+        audience = Audience(stack.urls, rooms, plan.sockets)
         version = await _redis_version(stack)
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await crew.enter(plan.clients)
+                await audience.enter()
         except TimeoutError:
             await crew.leave()
+            await audience.leave()
             raise StackError("the clients do not get in") from None
         try:
             await _disturb(plan, stack, crew, history, say)
@@ -71,15 +77,19 @@ async def carry_out(plan: Plan, stack: Stack, command: str, say: Callable[[str],
                 async with asyncio.timeout(LOGS_SECONDS):
                     history.logs = await read_logs(stack.urls, rooms)
             await _caught_up(crew, history)
+            await audience.caught_up(history.logs, CATCH_UP_SECONDS)
+            await audience.leave()
             strangers = await _present(crew)
         finally:
+            await audience.leave()
             await crew.leave()
         history.ended = crew.clock()
     history.clients = [member.history for member in crew.members]
     verdict = judge(history)
-    verdict.violations += [*unanswered, *strangers]
+    verdict.violations += [*unanswered, *strangers, *audience.judge(history.logs)]
+    verdict.heard = audience.deliveries
     problems = [*crew.errors[:3], *_untested(plan, history, verdict.acked)]
-    sizes = (plan.clients, plan.rooms, plan.rate)
+    sizes = (plan.clients, plan.sockets, plan.rooms, plan.rate)
     return Run(command, stack.description, plan.seed, *sizes, history, verdict, problems, version)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from app.traffic.stacks import UNLIMITED
 from bench.peers.base import HERE, REPOSITORY, Launch, Peer, environment
 
 
 class Parley(Peer):
     name = "parley"
     label = "Parley"
-    setup = "`parley serve --workers 2`, everything else as it comes: order, history, dedupe and AOF on"
+    setup = (
+        "`parley serve --workers 2`, limits for single users off, all else as it comes: order, history, dedupe, AOF on"
+    )
     guarantees = "order, history, dedupe"
     proto = "json"
     path = "/ws"
@@ -22,10 +25,9 @@ class Parley(Peer):
     def launch(self, port: int, engine_url: str | None, home: Path, workers: int) -> Launch:
         argv = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
         argv += ["--workers", str(workers), "--data-dir", str(home / "data"), "--drain-seconds", "0"]
-        argv += ["--connections-per-address", "0"]  # the load comes from one
         if engine_url:
             argv += ["--redis-url", engine_url]
-        return Launch(argv, cwd=REPOSITORY)
+        return Launch(argv, dict(UNLIMITED), REPOSITORY)
 
 
 class NaiveSanic(Peer):

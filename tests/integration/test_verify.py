@@ -47,6 +47,7 @@ def test_a_plain_relay_is_found_out(tmp_path: Path):
     assert "FAILED" in done.stdout
     rules = set(re.findall(r"^- \[([a-z-]+)\]", (tmp_path / "report.md").read_text(), re.MULTILINE))
     assert {"lost", "twice"} <= rules or {"hole", "twice"} <= rules
+    assert "audience-" in (tmp_path / "report.md").read_text()
 
 
 def test_a_running_server_is_tested_by_its_address(shared_server: Server):

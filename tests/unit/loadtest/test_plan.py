@@ -1,4 +1,4 @@
-"""How times and goals are written on the command line, and what may not be asked for."""
+"""How goals are written on the command line, and what may not be asked for."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ import pytest
 from app import cli
 from app.loadtest import plan
 from app.loadtest.plan import Limit
-
-
-@pytest.mark.parametrize(("text", "expected"), [("10s", 10), ("500ms", 0.5), ("2m", 120), ("1.5", 1.5), ("1h", 3600)])
-def test_a_time_has_a_unit_or_is_in_seconds(text: str, expected: float):
-    """As people write them."""
-    assert plan.seconds(text) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("text", ["", "soon", "10x", "-5s"])
-def test_what_is_no_time_is_refused(text: str):
-    """With what it should look like."""
-    with pytest.raises(ValueError, match="10s"):
-        plan.seconds(text)
 
 
 def test_a_goal_names_percentiles_and_the_maximum():
