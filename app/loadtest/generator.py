@@ -31,7 +31,7 @@ Action = Callable[..., Coroutine[Any, Any, None]]
 
 
 class Config(msgspec.Struct):
-    """What one generator is to be: the members whose number modulo `step` is `offset`."""
+    """What one generator is to be: the members whose number modulo `step` is `offset`. `begun`: see Scene."""
 
     urls: list[str]
     token: str
@@ -39,6 +39,7 @@ class Config(msgspec.Struct):
     sockets: int
     pages: int
     text_bytes: int
+    begun: float = 0.0
     offset: int = 0
     step: int = 1
 
@@ -60,6 +61,7 @@ class Generator:
         rooms = [Room(config.room_name(index), config.members_of(index)) for index in range(config.rooms)]
         numbers = range(config.offset, config.sockets, config.step)
         self.crowd = Crowd(config.urls, rooms, numbers, config.token, config.text_bytes)
+        self.crowd.scene.begun = config.begun
         self._until = self._own_order = 0
         self._sending = False
 
@@ -154,6 +156,8 @@ async def main() -> None:
                 say({"kind": "tops", "tops": generator.crowd.tops()})
             case "ledgers":
                 say({"kind": "ledgers", "ledgers": generator.ledgers()})
+            case "histories":
+                say({"kind": "histories", "clients": generator.crowd.histories()})
             case "account":
                 say(generator.account(**command))
             case name:

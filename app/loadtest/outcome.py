@@ -19,7 +19,7 @@ from app.loadtest.panel import Plain, Screen, display
 from app.loadtest.plan import Plan
 from app.loadtest.run import Session
 from app.loadtest.verdict import INVALID, USAGE, Verdict, judge
-from app.traffic import machine
+from app.traffic import history, machine
 from app.traffic.children import ChildError
 from app.traffic.stacks import Stack, StackError
 
@@ -47,7 +47,8 @@ def carry_out(plan: Plan, stack: Stack, directory: Path | None, old: Path | None
     if directory is not None:
         (directory / "result.json").write_text(json.dumps(result, indent=1))
         (directory / "report.html").write_text(report.html(result, picture))
-        print(f"report.html and result.json are in {directory}", file=sys.stderr)
+        history.write(session.history, directory / "history.jsonl")
+        print(f"report.html, result.json and history.jsonl are in {directory}", file=sys.stderr)
     for what, count in session.errors.items():
         print(f"{count} times: {what}")
     for text in result.get("comparison", {}).get("lines", ()):

@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from app.loadtest.browsers import PagesConfig
 from app.loadtest.gauges import Gauges
 from app.loadtest.generator import Config
@@ -23,6 +25,7 @@ from app.traffic import machine
 from app.traffic.account import Account
 from app.traffic.children import Child, ChildError
 from app.traffic.faults import FaultMark
+from app.traffic.history import ClientHistory, History
 from app.traffic.stacks import NotTaken, Served, Stack, Unsupported, page_of, replaced, until
 
 ENTER_SECONDS = 120.0
@@ -47,7 +50,7 @@ class Session:
     """The running load test. `interrupt` ends it early, with what there is.
 
     Attributes:
-        account: the exact figures of all loads so far.
+        account, history: the exact figures of all loads so far, and what was not as it should be.
         pinned: which cores servers and generators were given, if they were.
     """
 
@@ -60,7 +63,7 @@ class Session:
         self.faults: list[FaultMark] = []
         self.browser = self.pinned = ""
         self.errors: dict[str, int] = {}
-        self.account = Account()
+        self.account, self.history = Account(), History()
         self.interrupted = asyncio.Event()
         self.generators: list[Child] = []
         self.pages: Child | None = None
@@ -116,7 +119,14 @@ class Session:
     def _config(self, offset: int) -> Config:
         plan = self.plan
         sizes = {"rooms": plan.rooms, "sockets": plan.sockets, "pages": plan.pages, "text_bytes": plan.text_bytes}
-        return Config(urls=self.stack.urls, token=plan.token, offset=offset, step=plan.generators, **sizes)
+        return Config(
+            urls=self.stack.urls,
+            token=plan.token,
+            begun=self.gauges.begun,
+            offset=offset,
+            step=plan.generators,
+            **sizes,
+        )
 
     async def _stop(self) -> None:
         await self._tasks.cancel()
@@ -188,7 +198,7 @@ class Session:
             child.tell("hold")
         gauges.phase = "drain"
         await self._drain(DRAIN_SECONDS if measure.whole else INTERRUPTED_DRAIN_SECONDS)
-        self.account = await self._account(forget)
+        self.account, self.history = await self._account(forget), await self._recorded()
         measure.account = self.account.since(before)
         measure.account.refused = measure.refused
         gauges.measure, gauges.phase = None, "rest"
@@ -247,6 +257,14 @@ class Session:
             account.add(report)
             self.errors |= report["errors"]
         return account
+
+    async def _recorded(self) -> History:
+        """What happened to members that does not happen when all is well, and the faults."""
+        found = History(faults=self.faults, ended=self.gauges.clock())
+        for child in self.generators:
+            told = (await child.ask("histories", "histories"))["clients"]
+            found.clients += msgspec.convert(told, list[ClientHistory])
+        return found
 
     # Meanwhile
 

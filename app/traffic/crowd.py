@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from app.tasks import Tasks
+from app.traffic.history import ClientHistory
 from app.traffic.member import Member, Scene
 from app.traffic.room import Room
 from app.traffic.tally import Tally
@@ -114,6 +115,10 @@ class Crowd:
             "unanswered": sum(member.waiting for member in self.members.values()),
             "gone": sum(member.gone for member in self.members.values()),
         }
+
+    def histories(self) -> list[ClientHistory]:
+        """Of each member to whom something happened that does not happen when all is well: that, and no more."""
+        return [ClientHistory(name, "", True, records) for name, records in self.scene.records.items()]
 
     async def leave(self) -> None:
         """Everybody goes."""

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from app.client import backoff
+from app.events import Position
 from app.traffic import mark, wire
+from app.traffic.history import Failed, Hole, Joined, Record, Repeat, Resync, Seen, State
 from app.traffic.ledger import Seat
 from app.traffic.room import Event, Room, Told
 from app.traffic.tally import Tally, bucket, now_us
@@ -23,6 +25,7 @@ CONNECT_SECONDS, REPLY_SECONDS, SILENCE_SECONDS = 15.0, 15.0, 70.0
 CAP_SECONDS = 5.0
 RETRY_SECONDS = 0.5
 WINDOW = 32
+RECORDS_MAX = 5_000
 HELLO, JOIN, FIRST_SEND = 1, 2, 3
 
 _encode = msgspec.json.encode
@@ -32,7 +35,8 @@ _encode = msgspec.json.encode
 class Scene:
     """What all members of a process share.
 
-    `dial` connects a wire to one of the servers; `base_seconds` is the most that the first try to come back waits.
+    `dial` connects a wire to one of the servers; `base_seconds` is the most that the first try to come back waits;
+    `begun` is when the run began, `records` what happened since that does not happen when all is well, by member.
     """
 
     dial: Callable[[Member], Wire]
@@ -41,6 +45,19 @@ class Scene:
     errors: dict[str, int] = field(default_factory=dict)
     closing: bool = False
     base_seconds: float = 0.5
+    begun: float = 0.0
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    recorded: int = 0
+
+    def record(self, name: str, record: Record) -> None:
+        """Something that does not happen when all is well, for the history. Bounded: what comes after is dropped."""
+        if self.recorded < RECORDS_MAX:
+            self.records.setdefault(name, []).append(record)
+            self.recorded += 1
+
+    def clock(self) -> float:
+        """Seconds since the run began."""
+        return asyncio.get_running_loop().time() - self.begun
 
     def note(self, error: str) -> None:
         """Something went wrong that the report should name."""
@@ -129,6 +146,7 @@ class Member:
             return
         if code != wire.ABNORMAL or was_here:
             self._scene.note(f"closed with {code}")
+            self._record(State(self._scene.clock(), "", "waiting", code, ""))
         seconds = backoff.delay(self._tries, self._scene.base_seconds, CAP_SECONDS)
         self._tries += 1
         asyncio.get_running_loop().call_later(seconds, self.connect)
@@ -182,10 +200,14 @@ class Member:
 
     def _event(self, event: Event) -> None:
         tally, seat = self._tally, self.seat
-        late = seat.late
+        late, due = seat.late, seat.next
         if not seat.see(event.seq):
             tally.twice += 1
+            self._record(Repeat(self._scene.clock(), self.room.name, event.record()))
             return
+        if event.seq != due:
+            kind = Hole if event.seq > due else Seen
+            self._record(kind(self._scene.clock(), self.room.name, event.record()))
         tally.late += seat.late - late
         tally.deliveries((event.time_us,))
         if event.seq == seat.next - 1:
@@ -199,6 +221,8 @@ class Member:
                 self._joined(told)
             case "resync":
                 self.told_of_gap |= told.lost
+                page = [self.room.event(message).record() for message in told.messages]
+                self._record(Resync(self._scene.clock(), self.room.name, told.position, told.lost, page))
                 self._scene.note("resync")
                 self._page(told)
             case "welcome":
@@ -207,12 +231,19 @@ class Member:
             case "error":
                 self._refused(told)
 
+    def _record(self, record: Record) -> None:
+        self._scene.record(self.name, record)
+
     def _joined(self, told: Told) -> None:
         if not self._epoch:
             self.seat.sit(told.seq)
             self._epoch, self._mid = told.epoch, told.mid
         else:
             self._tally.resumed += told.recovered
+            since = Position(self._epoch, self.seat.next - 1, self._mid)
+            page = [self.room.event(message).record() for message in told.messages]
+            now, room = self._scene.clock(), self.room.name
+            self._record(Joined(now, room, since, told.position, told.recovered, page))
             if not told.recovered:
                 self.told_of_gap = True
                 self._scene.note("resumed without recovery")
@@ -298,6 +329,8 @@ class Member:
             if told.id in (HELLO, JOIN) and self._wire is not None:
                 self._wire.abort()  # comes again, after a while
             return
+        failed = Failed(self._scene.clock(), self.room.name, f"{self.number}-{number}", told.temporary, told.code)
+        self._record(failed)
         if told.temporary:
             self.room.excused.add(mark.Mark(self.number, number, 0).key)
             asyncio.get_running_loop().call_later(told.retry or RETRY_SECONDS, self._again, number)

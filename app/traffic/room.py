@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from app.traffic import mark, wire
+from app.events import Position
+from app.traffic import history, mark, wire
 from app.traffic.ledger import Ledger, overtaken
 from app.traffic.wire import WireError
 
@@ -37,6 +38,11 @@ class Told(msgspec.Struct):
     limits: dict[str, float] = {}
     messages: list[Told] = []
 
+    @property
+    def position(self) -> Position:
+        """Where the room is, says what has one."""
+        return Position(self.epoch, self.seq, self.mid)
+
 
 class Event:
     """An event of the room. `key` says which, the same for everybody; `time_us` is its mark's."""
@@ -45,6 +51,12 @@ class Event:
 
     def __init__(self, seq: int, mid: str, key: int | str, time_us: int) -> None:
         self.seq, self.mid, self.key, self.time_us = seq, mid, key, time_us
+
+    def record(self) -> history.Event:
+        """As a history has it, as far as it is known here."""
+        key = self.key
+        cid = key if isinstance(key, str) else f"{key >> 32}-{key & mark.SPAN - 1}"
+        return history.Event(self.seq, self.mid, "", cid, "")
 
 
 Item = Event | Told | tuple[int, bytes]

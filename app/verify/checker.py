@@ -52,19 +52,13 @@ class Violation:
 
 @dataclass(slots=True)
 class Send:
-    """What one client sent under one cid, and all that came of it."""
+    """What one client asked for under one cid, and all that came of it. `number` is its place among its records."""
 
     client: str
     user: str
-    room: str
-    cid: str
-    text: str
     number: int
     ordered: bool
-    what: str = "message"
-    of: int = 0
-    emoji: str = ""
-    on: bool = False
+    asked: Sent
     acks: list[Acked] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
 
@@ -144,16 +138,14 @@ def _note_sent(sends: dict[str, Send], client: ClientHistory, number: int, recor
     if record.cid in sends:
         verdict.resent += 1
         return
-    sends[record.cid] = Send(client.name, client.user, record.room, record.cid, record.text, number, client.ordered)
-    send = sends[record.cid]
-    send.what, send.of, send.emoji, send.on = record.what, record.of, record.emoji, record.on
+    sends[record.cid] = Send(client.name, client.user, number, client.ordered, record)
 
 
 def _count(sends: dict[str, Send], verdict: Verdict) -> None:
     for send in sends.values():
         verdict.sends += 1
         verdict.acked += bool(send.acks)
-        verdict.amended += bool(send.acks) and send.what != "message"
+        verdict.amended += bool(send.acks) and send.asked.what != "message"
         verdict.duplicates += any(ack.dup for ack in send.acks)
         if not send.acks and send.failures:
             verdict.unknown += send.failures[0].unknown
@@ -208,16 +200,16 @@ def _nothing_invented(history: History, views: list[View], sends: dict[str, Send
     edits: dict[tuple[str, int, str], set[str]] = {}
     deletions: set[tuple[str, int, str]] = set()
     for send in sends.values():
-        if send.what == "edited":
-            edits.setdefault((send.room, send.of, send.user), set()).add(send.text)
-        elif send.what == "deleted":
-            deletions.add((send.room, send.of, send.user))
+        if send.asked.what == "edited":
+            edits.setdefault((send.asked.room, send.asked.of, send.user), set()).add(send.asked.text)
+        elif send.asked.what == "deleted":
+            deletions.add((send.asked.room, send.asked.of, send.user))
     for room, client, _, event in _observations(history, views):
         sent = sends.get(event.cid)
         if sent is None:
             found.append(Violation("phantom", room, client, f"{_show(event)} at {event.seq} was sent by nobody"))
             continue
-        texts = {sent.text}
+        texts = {sent.asked.text}
         if event.kind == "superseded":
             texts = {""}
         elif event.kind == "message":
@@ -226,9 +218,10 @@ def _nothing_invented(history: History, views: list[View], sends: dict[str, Send
             if event.deleted:
                 texts = {""} if place in deletions else set()
         kind = "edited" if event.kind == "superseded" else event.kind
-        asked = (sent.room, sent.user, sent.what, sent.of, sent.emoji, sent.on)
+        asked = (sent.asked.room, sent.user, sent.asked.what, sent.asked.of, sent.asked.emoji, sent.asked.on)
         if asked != (room, event.user, kind, event.of, event.emoji, event.on) or event.text not in texts:
-            what = f"{_show(event)} at {event.seq}, but {sent.client} sent {sent.text!r} as {sent.user} to {sent.room}"
+            truth = f"{sent.client} sent {sent.asked.text!r} as {sent.user} to {sent.asked.room}"
+            what = f"{_show(event)} at {event.seq}, but {truth}"
             found.append(Violation("phantom", room, client, what))
     return found
 
@@ -237,7 +230,7 @@ def _nothing_invented(history: History, views: list[View], sends: dict[str, Send
 
 
 def _log_is_folded(log: RoomLog, sends: dict[str, Send]) -> list[Violation]:
-    texts = {send.cid: send.text for send in sends.values() if send.what == "message"}
+    texts = {send.asked.cid: send.asked.text for send in sends.values() if send.asked.what == "message"}
     return [Violation("fold", log.room, "", what) for what in misfolded(log.events, texts)]
 
 
@@ -262,15 +255,15 @@ def _acks_are_true(history: History, sends: dict[str, Send]) -> list[Violation]:
         first = send.acks[0]
         for ack in send.acks[1:]:
             if ack.seq != first.seq or (ack.mid and first.mid and ack.mid != first.mid):
-                what = f"cid {send.cid} was acknowledged as {first.seq} {first.mid} and as {ack.seq} {ack.mid}"
-                found.append(Violation("ack", send.room, send.client, what))
-        log = history.logs.get(send.room)
+                what = f"cid {send.asked.cid} was acknowledged as {first.seq} {first.mid} and as {ack.seq} {ack.mid}"
+                found.append(Violation("ack", send.asked.room, send.client, what))
+        log = history.logs.get(send.asked.room)
         if log is None or not log.events or first.seq < log.events[0].seq:
             if log is None or not log.events:
-                what = f"cid {send.cid} was acknowledged as {first.seq}, but the room's log is empty"
-                found.append(Violation("lost", send.room, send.client, what))
+                what = f"cid {send.asked.cid} was acknowledged as {first.seq}, but the room's log is empty"
+                found.append(Violation("lost", send.asked.room, send.client, what))
             continue
-        found += _ack_against_log(send, stored[send.room], log)
+        found += _ack_against_log(send, stored[send.asked.room], log)
     return found
 
 
@@ -278,26 +271,30 @@ def _ack_against_log(send: Send, stored: dict[int, Event], log: RoomLog) -> list
     found: list[Violation] = []
     for ack in send.acks:
         event = stored.get(ack.seq)
-        if event is not None and event.cid == send.cid and ack.mid in ("", event.mid):
+        if event is not None and event.cid == send.asked.cid and ack.mid in ("", event.mid):
             continue
-        if any(other.cid == send.cid for other in log.events):
-            what = f"cid {send.cid} was acknowledged as {ack.seq} {ack.mid}, which is {event and _show(event)}"
-            found.append(Violation("ack", send.room, send.client, what))
+        if any(other.cid == send.asked.cid for other in log.events):
+            what = f"cid {send.asked.cid} was acknowledged as {ack.seq} {ack.mid}, which is {event and _show(event)}"
+            found.append(Violation("ack", send.asked.room, send.client, what))
         else:
-            what = f"cid {send.cid} was acknowledged as {ack.seq} {ack.mid} at {ack.at:.2f} s, but is not in the log"
-            found.append(Violation("lost", send.room, send.client, what))
+            what = (
+                f"cid {send.asked.cid} was acknowledged as {ack.seq} {ack.mid} at {ack.at:.2f} s, but is not in the log"
+            )
+            found.append(Violation("lost", send.asked.room, send.client, what))
     return found
 
 
 def _own_order(sends: dict[str, Send]) -> list[Violation]:
     """In the order of the rooms, nobody's event stands after one that was sent later."""
     acked = [send for send in sends.values() if send.acks and send.ordered]
-    acked.sort(key=lambda send: (send.room, send.acks[0].seq))
+    acked.sort(key=lambda send: (send.asked.room, send.acks[0].seq))
     sent = {(send.client, send.number): send for send in acked}
     found = []
-    for (client, room), number, younger in overtaken(((send.client, send.room), send.number) for send in acked):
+    for (client, room), number, younger in overtaken(((send.client, send.asked.room), send.number) for send in acked):
         late, early = sent[client, number], sent[client, younger]
-        what = f"cid {early.cid}, sent after {late.cid}, got {early.acks[0].seq}, that one {late.acks[0].seq}"
+        what = (
+            f"cid {early.asked.cid}, sent after {late.asked.cid}, got {early.acks[0].seq}, that one {late.acks[0].seq}"
+        )
         found.append(Violation("own-order", room, client, what))
     return found
 

@@ -9,7 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec.structs import replace as replaced
 
 from app.client import Ack, Client, ClientError, Closed, Refused, Tuning
 from app.client.link import Message
@@ -46,18 +48,6 @@ TUNING = Tuning(base_seconds=0.25, cap_seconds=2.0, connect_seconds=5.0, reply_s
 BURST_TUNING = replace(TUNING, in_flight=32)
 
 
-class Change(NamedTuple):
-    """What a client asks for; see `Sent` for the fields."""
-
-    room: str
-    cid: str
-    text: str
-    what: str = "message"
-    of: int = 0
-    emoji: str = ""
-    on: bool = False
-
-
 class Participant:
     """A client and its history. `positions` has the last seq handed on, by room."""
 
@@ -70,7 +60,7 @@ class Participant:
         self.back_at = float("-inf")
         self._clock = clock
         self._node = ""
-        self._sent: list[Change] = []
+        self._sent: list[Sent] = []
         self._own: dict[str, list[int]] = {}
         self._seen: dict[str, deque[int]] = {}
         self._numbers = 0
@@ -86,7 +76,7 @@ class Participant:
     async def say(self, room: str, text: str = "") -> Ack | None:
         """Send a new text and note the outcome; the ack if there was one."""
         cid = self._cid()
-        ack = await self._new(Change(room, cid, text or f"{cid} {secrets.token_hex(8)}"))
+        ack = await self._new(Sent(0.0, room, cid, text or f"{cid} {secrets.token_hex(8)}"))
         if ack is not None:
             own = self._own.setdefault(room, [])
             own.append(ack.seq)
@@ -98,12 +88,12 @@ class Participant:
         cid, own, seen = self._cid(), self._own.get(room), self._seen.get(room)
         dice = random.random()
         if own and dice < EDIT_SHARE:
-            return await self._new(Change(room, cid, f"{cid} {secrets.token_hex(8)}", "edited", random.choice(own)))
+            return await self._new(Sent(0.0, room, cid, f"{cid} {secrets.token_hex(8)}", "edited", random.choice(own)))
         if own and dice < EDIT_SHARE + DELETE_SHARE:
-            return await self._new(Change(room, cid, "", "deleted", own.pop(random.randrange(len(own)))))
+            return await self._new(Sent(0.0, room, cid, "", "deleted", own.pop(random.randrange(len(own)))))
         if seen:
             on = random.random() < ON_SHARE
-            change = Change(room, cid, "", "reacted", random.choice(seen), random.choice(EMOJI), on)
+            change = Sent(0.0, room, cid, "", "reacted", random.choice(seen), random.choice(EMOJI), on)
             return await self._new(change)
         return None
 
@@ -116,26 +106,26 @@ class Participant:
         self._numbers += 1
         return f"{self.history.name}-{self._numbers}"
 
-    async def _new(self, change: Change) -> Ack | None:
+    async def _new(self, change: Sent) -> Ack | None:
         self._sent.append(change)
         del self._sent[:-20]
         return await self._send(change)
 
-    def _carry(self, change: Change) -> Coroutine[Any, Any, Ack]:
-        room, cid, text, what, of, emoji, on = change
-        match what:
+    def _carry(self, change: Sent) -> Coroutine[Any, Any, Ack]:
+        room, cid, of = change.room, change.cid, change.of
+        match change.what:
             case "edited":
-                return self.client.edit(room, of, text, cid)
+                return self.client.edit(room, of, change.text, cid)
             case "deleted":
                 return self.client.delete(room, of, cid)
             case "reacted":
-                return self.client.react(room, of, emoji, on, cid)
-        return self.client.send(room, text, cid)
+                return self.client.react(room, of, change.emoji, change.on, cid)
+        return self.client.send(room, change.text, cid)
 
-    async def _send(self, change: Change) -> Ack | None:
+    async def _send(self, change: Sent) -> Ack | None:
         note = self.history.records.append
         room, cid = change.room, change.cid
-        note(Sent(self._clock(), *change._replace(text=short(change.text))))
+        note(replaced(change, at=self._clock(), text=short(change.text)))
         try:
             ack = await self._carry(change)
         except ClientError as error:

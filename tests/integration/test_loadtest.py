@@ -10,13 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.traffic import machine
+from app.traffic import history, machine
+from app.traffic.history import Hole, Joined, Repeat, Seen
 from tests.integration.faulty import Faulty
 from tests.support import ROOT, Server, runs, until
 
@@ -107,6 +109,10 @@ async def test_what_a_relay_loses_repeats_and_swaps_is_reported_exactly(shared_s
     assert account["conflicts"] == account["own_order"] == account["strange"] == account["unanswered"] == 0
     assert code == 1
     assert "FAIL: 5 lost; 1 twice; 1 out of order" in output
+    told = [record for client in history.read(tmp_path / "out" / "history.jsonl").clients for record in client.records]
+    kinds = Counter(type(record) for record in told)
+    assert (kinds[Repeat], kinds[Seen]) == (1, 1)
+    assert 1 <= kinds[Hole] <= 6
 
 
 def workers(server: Server) -> list[int]:
@@ -147,6 +153,11 @@ def test_a_killed_worker_costs_reconnects_and_nothing_else(tmp_path: Path):
     (fault,) = result["faults"]
     assert fault["took"]
     assert fault["back"] > fault["begun"]
+    recorded = history.read(tmp_path / "out" / "history.jsonl")
+    joined = [record for client in recorded.clients for record in client.records if isinstance(record, Joined)]
+    assert [one.took for one in recorded.faults] == [True]
+    assert len(joined) == result["loads"][0]["resumed"]
+    assert all(record.recovered for record in joined)
     assert result["loads"][0]["reconnects"] > 0
     assert result["loads"][0]["resumed"] == result["loads"][0]["reconnects"]
     assert run.account()["given"] == run.account()["expected"] > 0
