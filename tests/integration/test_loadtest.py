@@ -198,10 +198,10 @@ def test_what_cannot_be_reached_is_exit_code_2(tmp_path: Path):
 
 def test_a_result_is_compared_with_an_older_one(shared_server: Server, tmp_path: Path):
     """With itself, nearly: whatever the word is, it is said and written down."""
-    first = Run(*lasting(3, rate=50), shared_server.url, report=tmp_path / "first")
+    first = Run(*lasting(4, rate=50), shared_server.url, report=tmp_path / "first")
     settled(*first.end())
     old = str(tmp_path / "first" / "result.json")
-    second = Run(*lasting(3, rate=50), "--compare", old, shared_server.url, report=tmp_path / "second")
+    second = Run(*lasting(4, rate=50), "--compare", old, shared_server.url, report=tmp_path / "second")
     code, output = second.end()
     assert code in (0, 3)
     assert re.search(r"^compared with .*: (better|worse|same)$", output, re.MULTILINE)
