@@ -35,7 +35,7 @@ def test_the_exit_code_says_what_was_proved():
     """0 a proof, 1 a violation even if little was tested, 2 nothing was tested."""
 
     def code(violations: list[Violation], problems: list[str]) -> int:
-        sizes = {"seed": 1, "clients": 1, "rooms": 1, "rate": 1.0}
+        sizes = {"seed": 1, "clients": 1, "sockets": 0, "rooms": 1, "rate": 1.0}
         return Run("", "", **sizes, history=History(), verdict=Verdict(violations), problems=problems).code
 
     broken = [Violation("lost", "r", "c", "gone")]
