@@ -128,9 +128,11 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
         return HTTPResponse(asyncapi.document(), headers=headers, content_type="application/json")
 
     async def seen(request: Request) -> HTTPResponse:
-        # What the proxies before this server made of the request: `parley doctor --url` compares it with what it sent.
+        # What the proxies before this server made of the request, and the server of that: for `parley doctor --url`,
+        # which compares it with what it sent.
         names = {"host": "host", "forwarded_for": "x-forwarded-for", "forwarded_proto": "x-forwarded-proto"}
         said = {key: ", ".join(request.headers.getall(name, [])) for key, name in names.items()}
+        said |= {"address": parts.gate.address(request), "origin": parts.gate.own_origin(request)}
         return json({key: value.encode("ascii", "backslashreplace").decode() for key, value in said.items()})
 
     exposition = Exposition(parts.board)

@@ -69,9 +69,9 @@ class Gate:
 
     def _permitted(self, request: Request) -> bool:
         claimed = request.headers.getall("origin", ())
-        return not claimed or origins.permitted(claimed, self._listed, "" if self._listed else self._own(request))
+        return not claimed or origins.permitted(claimed, self._listed, "" if self._listed else self.own_origin(request))
 
-    def _own(self, request: Request) -> str:
+    def own_origin(self, request: Request) -> str:
         """The origin of this server's pages, as the client sees it."""
         headers, proxies = request.headers, self._proxies
         hosts, scheme = headers.getall("host", ()), "http"
@@ -89,7 +89,7 @@ class Gate:
             "refused",
             reason="foreign origin",
             origin=claimed.encode("ascii", "backslashreplace").decode(),
-            expected=sorted(self._listed) or [self._own(request)],
+            expected=sorted(self._listed) or [self.own_origin(request)],
             address=address,
             seldom=network(address),
         )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.typing import Origin
 
 from app.findings import Finding, bad, good, weak
 
@@ -37,7 +38,8 @@ async def examine(url: str, patient: bool) -> list[Finding]:
     except (OSError, ValueError) as error:
         means = "nobody reaches the server this way"
         return [bad("proxy", f"{base}: {error}", means, "is the address right, does the proxy find the server?")]
-    return [_ready(ready), *_seen(base, seen), _metrics(base, metrics), *await _websocket(base, patient)]
+    through = [*await _websocket(base, patient), *await _page(base, seen)]
+    return [_ready(ready), *_seen(base, seen), _metrics(base, metrics), *through]
 
 
 def _ask_all(base: str) -> tuple[Answer, Answer, Answer]:
@@ -116,9 +118,13 @@ def _metrics(base: str, answer: Answer) -> Finding:
 # Websockets
 
 
+def _ws(base: str) -> str:
+    return "ws" + base.removeprefix("http") + "/ws"
+
+
 async def _websocket(base: str, patient: bool) -> list[Finding]:
     topic, means = "proxy: websocket", "without websockets there is no chat"
-    url = "ws" + base.removeprefix("http") + "/ws"
+    url = _ws(base)
     try:
         async with asyncio.timeout(SECONDS), connect(url, ping_interval=None, max_size=None, proxy=None) as socket:
             loop = asyncio.get_running_loop()
@@ -136,6 +142,22 @@ async def _websocket(base: str, patient: bool) -> list[Finding]:
     if patient:
         findings.append(await _silence(url, int(welcome["ping"])))
     return findings
+
+
+async def _page(base: str, seen: Answer) -> list[Finding]:
+    """Whether the server's own page, opened at this address, may open a websocket."""
+    topic, own = "proxy: Origin", urlsplit(base)
+    origin, expected = f"{own.scheme}://{own.netloc}", seen.body.get("origin")
+    try:
+        async with asyncio.timeout(SECONDS), connect(_ws(base), origin=Origin(origin), proxy=None):
+            return [good(topic, origin, "the page comes in")]
+    except InvalidStatus as error:
+        if error.response.status_code != 403:
+            return []  # the finding about websockets says it
+        advice = "let the proxy tell Host and X-Forwarded-Proto and set PARLEY_PROXIES, or list it in PARLEY_ORIGINS"
+        return [weak(topic, f"{origin} is refused; {expected or 'none'} is expected", "the page has no chat", advice)]
+    except (OSError, TimeoutError, WebSocketException):
+        return []
 
 
 async def _large(socket: ClientConnection, most: int) -> Finding:

@@ -117,14 +117,16 @@ async def test_a_proxy_that_does_it_right_has_nothing_to_mend(server: Servers, v
     here = server(redis_url=valkey.url, ping_seconds="1")
     findings = await through(here, passes, patient=True)
     assert {one.grade for one in findings.values()} == {Grade.GOOD}
-    expected = {"readiness", "Host", "X-Forwarded-For", "/metrics", "websocket", "message size", "silence"}
+    expected = {"readiness", "Host", "X-Forwarded-For", "/metrics", "websocket", "message size", "silence", "Origin"}
     assert findings.keys() == expected
 
 
 async def test_a_proxy_that_rewrites_what_it_should_pass_is_found(shared_server: Server) -> None:
     """The name that people use, and addresses that clients may choose."""
-    renamed = await through(shared_server, lambda head: re.sub(r"(?im)^host:.*$", "Host: app:8000", passes(head)))
+    renamed = await through(shared_server, lambda head: re.sub(r"(?im)^host:[^\r\n]*", "Host: app:8000", passes(head)))
     assert (renamed["Host"].grade, renamed["Host"].found[:8]) == (Grade.WEAK, "app:8000")
+    assert renamed["Origin"].grade is Grade.WEAK
+    assert "http://app:8000 is expected" in renamed["Origin"].found
     claimed = await through(shared_server, lambda head: head)
     assert claimed["X-Forwarded-For"].found == "as the client claims"
     appended = await through(shared_server, lambda head: head.replace(proxy.FORGED, f"{proxy.FORGED}, 10.0.0.1"))
