@@ -113,15 +113,18 @@ class RedisBroker:
                 runs[-1].append(change)
         return runs
 
-    def answered(self, room: str, began: float) -> None:
-        """A call of the room is over, well or not; `began` by the loop's clock. The room rests before its next one."""
+    def answered(self, room: str, began: float, carried: int) -> None:
+        """A call of the room is over, well or not; `began` by the loop's clock. The room rests before its next one.
+
+        Not if the call carried one change and none has come since: then resting would gather nothing.
+        """
         self._under_way[room] -= 1
         if self._under_way[room]:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
         rest = self._pace.rest(now - began)
-        if not rest:
+        if not rest or (carried == 1 and room not in self._queued):
             self._wake(room)
             return
         tick = ceil((now + rest) / TICK_SECONDS)
@@ -234,10 +237,11 @@ _author = attrgetter("author")
 class _Call:
     """One script call on its way, and the changes it carries, by sender."""
 
-    __slots__ = ("_amendment", "_began", "_broker", "_groups", "_pipeline", "_room")
+    __slots__ = ("_amendment", "_began", "_broker", "_count", "_groups", "_pipeline", "_room")
 
     def __init__(self, broker: RedisBroker, pipeline: Pipeline, room: str, changes: list[Change], began: float) -> None:
         self._began = began
+        self._count = len(changes)
         self._broker = broker
         self._pipeline = pipeline
         self._room = room
@@ -253,11 +257,11 @@ class _Call:
                 script, command = self._pipeline.amend, (*command, *_arguments(self._amendment))
             self._pipeline.post(("EVALSHA", script.sha, *command), self.answer)
         except Unavailable as error:
-            self._broker.answered(self._room, self._began)
+            self._broker.answered(self._room, self._began, self._count)
             self._fail(error)
 
     def answer(self, reply: Reply) -> None:
-        self._broker.answered(self._room, self._began)
+        self._broker.answered(self._room, self._began, self._count)
         if type(reply) is list:
             self._confirm(reply)
         elif isinstance(reply, NotConfirmed):

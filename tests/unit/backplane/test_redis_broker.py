@@ -209,7 +209,8 @@ async def test_a_room_that_rests_gathers_changes(
 ) -> None:
     """What comes while it rests leaves as one call when the rest is over, by itself."""
     monkeypatch.setattr(broker, "_pace", Tired())
-    broker.publish("a", Sent("c0"))
+    broker.publish("a", Sent("c"))
+    broker.publish("a", Sent("d"))
     await flushed()
     pipeline.posted[0][1](reply(1))
     for number in range(1, 4):
@@ -230,9 +231,26 @@ async def test_a_full_call_ends_the_rest(
     """A call that cannot carry more is not held back."""
     monkeypatch.setattr(broker, "_pace", Tired())
     broker.publish("a", Sent("c"))
+    broker.publish("a", Sent("d"))
     await flushed()
     pipeline.posted[0][1](reply(1))
     for number in range(CHANGES_AT_ONCE):
         broker.publish("a", Sent(f"c{number}"))
     await flushed()
     assert len(pipeline.bodies(1)) == CHANGES_AT_ONCE
+
+
+async def test_a_room_with_nothing_to_gather_does_not_rest(
+    pipeline: HeldPipeline, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One change a call and none since: the next one leaves at once; where one has come meanwhile, it rests."""
+    monkeypatch.setattr(broker, "_pace", Tired())
+    for number in range(3):
+        broker.publish("a", Sent(f"c{number}"))
+        await flushed()
+        assert len(pipeline.posted) == number + 1
+        if number == 2:
+            broker.publish("a", Sent("meanwhile"))
+        pipeline.posted[number][1](reply(number + 1))
+    await flushed()
+    assert len(pipeline.posted) == 3
