@@ -43,10 +43,10 @@ SWEEPS = {
     ),
     "rooms": Sweep(
         "rooms",
-        "10 members each, 2,000 messages/s over all",
+        "one member each, 2,000 messages/s over all",
         "rooms",
-        (1, 10, 30, 100, 300, 1000),
-        lambda n: Group(rooms=n, members=10, senders=1, rate=2000 if n > 1 else 500),
+        (1, 10, 100, 1000, 10_000),
+        lambda n: Group(rooms=n, members=1, senders=1, rate=2000 if n > 1 else 500),
     ),
     "text": Sweep(
         "bytes of a text",
