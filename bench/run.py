@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import document, loadclient, machine, netns, selfcheck
@@ -36,7 +36,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
+    _add_load(parser.add_argument_group("what is measured").add_argument)
+    _add_place(parser.add_argument_group("where, and what becomes of it").add_argument)
+    return parser
+
+
+def _add_load(add: Callable[..., object]) -> None:
     add(
         "--peer",
         action="append",
@@ -76,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="US",
         help="let the load client join reads this long (default 0)",
     )
+
+
+def _add_place(add: Callable[..., object]) -> None:
     add(
         "--no-pin",
         action="store_true",
@@ -98,7 +106,6 @@ def _parser() -> argparse.ArgumentParser:
         help="put tables and plots into docs/performance.md; as a run of the whole matrix does anyway",
     )
     add("--out", type=Path, metavar="FILE", help="results as JSON (default bench/results/<time>.json)")
-    return parser
 
 
 def _ceilings(bench: Bench) -> list[dict]:
