@@ -76,12 +76,12 @@ async def test_it_connects_again_for_as_long_as_it_takes() -> None:
 async def test_a_silent_redis_is_given_up() -> None:
     """Whoever waits gets NotConfirmed within the deadline and a step of the watch; then it connects anew."""
     async with played(redis_with(GET=b"")) as redis:
-        pipeline = Pipeline(Address(port=redis.port), "tester", 0.05)
+        pipeline = Pipeline(Address(port=redis.port), "tester", 0.5)
         async with running(pipeline.run()):
             await until_async(lambda: pipeline.up, "it is up")
             with pytest.raises(NotConfirmed):
                 await pipeline.call("GET", "x")
-            await until_async(lambda: redis.connections == 2 and pipeline.up, "it is up again")
+            await until_async(lambda: redis.connections >= 2 and pipeline.up, "it is up again")
 
 
 async def test_a_forgotten_script_is_sent_with_its_source() -> None:
