@@ -37,7 +37,7 @@ class Publisher:
 def publisher(monkeypatch: pytest.MonkeyPatch) -> Publisher:
     """One with a key, for a server that is in a hurry."""
     monkeypatch.setattr(signin, "GAP_SECONDS", 0.05)
-    monkeypatch.setattr(signin, "WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(signin, "WAIT_SECONDS", 3.0)
     publisher = Publisher()
     publisher.entries = [jwk(RSA, kid="old")]
     return publisher

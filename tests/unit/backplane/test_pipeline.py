@@ -125,7 +125,7 @@ async def test_trouble_while_scripts_are_loaded_is_tried_again(trouble: bytes | 
     """The connection is given up and closed, so that its end at last does not take the next one down."""
     troubles = iter([trouble, trouble])
     async with played(redis_with(SCRIPT=lambda command: next(troubles, SHA))) as redis:
-        pipeline = Pipeline(Address(port=redis.port), "tester", 0.1)
+        pipeline = Pipeline(Address(port=redis.port), "tester", 0.5)
         async with running(pipeline.run()):
             await until_async(lambda: pipeline.up, "it is up")
             await until_async(lambda: redis.open == 1, "the others are closed")

@@ -116,7 +116,7 @@ async def test_a_publication_may_come_in_pieces(bench: Bench) -> None:
 
 async def test_a_refused_subscription_is_logged_and_times_out(bench: Bench) -> None:
     """By an access rule of Redis, for instance."""
-    bench.subscriber._seconds = 0.05
+    bench.subscriber._seconds = 0.5
     with structlog.testing.capture_logs() as lines:
         waiting = await bench.asking(b"a")
         bench.redis.say(b"-NOPERM this user has no permissions to access the 'a' channel\r\n")
