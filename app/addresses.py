@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from functools import lru_cache
 
+KNOWN = 4096
+"""Addresses whose form is remembered: clients come back, and are counted both when they come and when they go."""
+
+_LONGEST = 64
 _MAPPED = bytes(10) + b"\xff\xff"
 _NETWORK_BYTES = 8
 
@@ -33,12 +38,17 @@ def client_address(peer: str, forwarded: Sequence[str], proxies: int) -> str:
 
 def plain(text: str) -> str:
     """An address in its one form, without port and brackets; empty if it is none."""
+    return _plain(text) if len(text) <= _LONGEST else ""
+
+
+@lru_cache(KNOWN)
+def _plain(text: str) -> str:
     try:
         if ":" not in text:
             socket.inet_pton(socket.AF_INET, text)
             return text
         if "." in text and text.count(":") == 1:
-            return plain(text.partition(":")[0])
+            return _plain(text.partition(":")[0])
         if text.startswith("["):
             text = text[1:].partition("]")[0]
         packed = socket.inet_pton(socket.AF_INET6, text.partition("%")[0])
@@ -49,6 +59,7 @@ def plain(text: str) -> str:
     return socket.inet_ntop(socket.AF_INET6, packed)
 
 
+@lru_cache(KNOWN)
 def network(address: str) -> str:
     """What an address is counted and banned by: itself, or the /64 of IPv6, of which one client has all addresses."""
     if ":" not in address:

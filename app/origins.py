@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
+KNOWN = 256
+"""Names of this server that are remembered: browsers use few."""
+
+_LONGEST = 300
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.\-]*)://([a-z0-9._\-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?\Z")
 _PORTS = {"http": "80", "https": "443"}
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
@@ -29,6 +34,11 @@ def written(text: str) -> str:
 
 def of_address(scheme: str, host: str) -> str:
     """The origin of the pages that are served under a Host header; empty if that is none."""
+    return _of_address(scheme, host) if len(scheme) + len(host) <= _LONGEST else ""
+
+
+@lru_cache(KNOWN)
+def _of_address(scheme: str, host: str) -> str:
     try:
         return written(f"{_SCHEMES[scheme.lower()]}://{host}")
     except (KeyError, ValueError):
