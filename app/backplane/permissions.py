@@ -6,6 +6,7 @@ scripts and this package; the contract's and all servers of the tests log in as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from app.backplane import keys
@@ -26,13 +27,19 @@ COMMANDS = (
 )
 """What is called; AUTH needs no permission."""
 
+FORMER: tuple[str, ...] = ()
+"""What the version before calls and this one does not: while one takes the place of the other, both run."""
+
 
 def rules() -> list[str]:
     """The rules of Redis' ACL: our keys, our channels, these commands."""
-    return [f"~{keys.PREFIX}*", f"&{keys.PREFIX}*", "-@all", *(f"+{command}" for command in COMMANDS)]
+    return [f"~{keys.PREFIX}*", f"&{keys.PREFIX}*", "-@all", *(f"+{command}" for command in COMMANDS + FORMER)]
 
 
-def user(password: str, name: str = USER) -> str:
-    """The user as a line of Redis' ACL file, or as the words after ACL SETUSER. The password is not in it."""
+def user(password: str, name: str = USER, allowed: Sequence[str] = ()) -> str:
+    """A line of Redis' ACL file, also the words after ACL SETUSER: who may do what servers need, or what is `allowed`.
+
+    The password is not in it.
+    """
     digest = sha256(password.encode()).hexdigest()
-    return " ".join((f"user {name} reset on #{digest}", *rules()))
+    return " ".join((f"user {name} reset on #{digest}", *(allowed or rules())))

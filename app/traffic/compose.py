@@ -110,5 +110,5 @@ class Compose(Remote):
         return str((await self._state(await self._redis_container()))["StartedAt"])
 
     async def redis(self, *command: str) -> Any:
-        """One command through redis-cli in the container: what it prints. Raises OSError."""
-        return (await docker("exec", await self._redis_container(), "redis-cli", *command)).strip()
+        """One command through redis-admin in the container: what it prints. Raises OSError."""
+        return (await docker("exec", await self._redis_container(), "redis-admin", *command)).strip()
