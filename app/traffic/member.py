@@ -6,6 +6,7 @@ It is the protocol's contract in little, without the comforts of app.client: a f
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class Scene:
 
     def clock(self) -> float:
         """Seconds since the run began."""
-        return asyncio.get_running_loop().time() - self.begun
+        return time.monotonic() - self.begun
 
     def note(self, error: str) -> None:
         """Something went wrong that the report should name."""

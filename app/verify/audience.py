@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from app.tasks import Tasks
 from app.traffic.crowd import Crowd
@@ -40,20 +40,25 @@ class Audience:
     async def caught_up(self, logs: Mapping[str, RoomLog], seconds: float) -> None:
         """Give everybody time to be given what the logs have. Who was not is a violation."""
         give_up = time.monotonic() + seconds
-        while any(_missed(member, logs) for member in self._crowd.members.values()):
+        while any(_missed(member, logs) for member in self.members):
             if time.monotonic() > give_up:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
     @property
+    def members(self) -> Collection[Member]:
+        """All of them."""
+        return self._crowd.members.values()
+
+    @property
     def deliveries(self) -> int:
         """How many events were given to listeners."""
-        return sum(member.seat.given() for member in self._crowd.members.values())
+        return sum(member.seat.given() for member in self.members)
 
     def judge(self, logs: Mapping[str, RoomLog]) -> list[Violation]:
         """What listeners were not given, or given otherwise than the rooms' logs have it."""
         found: list[Violation] = []
-        for member in self._crowd.members.values():
+        for member in self.members:
             seat, missed = member.seat, _missed(member, logs)
             said = {
                 "lost": (len(missed), f"never given {missed[:5]}, and not told that anything is lost"),

@@ -41,7 +41,7 @@ HOMES = {
     "sanic": {"service/", "endpoint", "responses", "gate", "api", "server"},
     "redis": {"backplane.link", "traffic/", "verify/"},
     "hiredis": {"backplane/", "embedded", "server", "supervisor", "doctor/"},
-    "websockets": {"connection", "endpoint", "client/", "verify/", "traffic/", "doctor/"},
+    "websockets": {"connection", "endpoint", "client/", "verify/", "doctor/"},
     "jwt": {"auth", "tokens"},
     "cryptography": {"tokens"},
     "prometheus_client": {"metrics"},

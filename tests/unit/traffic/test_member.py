@@ -6,10 +6,15 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from app import frames
+from app.events import Position
 from app.traffic import mark, wire
+from app.traffic import member as member_module
+from app.traffic.history import Hole, Joined, Repeat, Seen, State
 from app.traffic.member import Member, Scene
-from app.traffic.room import Room
+from app.traffic.room import Room, Told
 from app.traffic.tally import Tally
 from tests.support import until_async
 
@@ -230,3 +235,50 @@ def test_an_unfinished_frame_stays_for_the_next_read():
     chunk = room.chunk(data[:-5])
     assert (chunk.first, chunk.last) == (1, 1)
     assert room.chunk(chunk.rest + data[-5:]).first == 2
+
+
+def test_an_event_among_answers_is_known_too():
+    """Who sends is given events with acks between them; the event is the one that all the others have."""
+    room = Room("r", 2)
+    one, ack = json.dumps(event(1)).encode(), json.dumps({"type": "ack", "id": 3, "seq": 1}).encode()
+    (first,) = room.chunk(frames.texts([one])).items
+    told, again = room.chunk(frames.texts([ack, one])).items
+    assert again is first
+    assert isinstance(told, Told)
+
+
+def test_where_nothing_is_marked_events_are_known_by_their_cids():
+    """Whatever an edit or a deletion has made of their texts."""
+    room = Room("r", 1, marked=False)
+    for text in ("hello", "edited", ""):
+        room.chunk(frames.texts([json.dumps(event(1) | {"cid": "c1-1", "text": text}).encode()]))
+    assert (room.ledger.conflicts, room.strange) == (0, 0)
+    room.chunk(frames.texts([json.dumps(event(1) | {"cid": "c2-9"}).encode()]))
+    assert room.ledger.conflicts == 1
+
+
+async def test_what_is_not_as_it_should_be_is_recorded():
+    """With seq and cid; what is as it should be is not."""
+    stage = Stage()
+    stage.say(event(1))
+    assert not stage.scene.records
+    stage.say(event(3), event(2))
+    stage.say(event(3))
+    stage.again()
+    stage.say(type="joined", id=2, epoch="e", seq=4, mid="m4", recovered=True, messages=[event(4)])
+    hole, late, repeat, lost, back = stage.scene.records[stage.member.name]
+    assert (type(hole), type(late), type(repeat), type(lost), type(back)) == (Hole, Seen, Repeat, State, Joined)
+    assert isinstance(late, Seen)
+    assert (late.event.seq, late.event.cid) == (2, "9-2")
+    assert isinstance(back, Joined)
+    assert (back.since, back.position) == (Position("e", 3, "m3"), Position("e", 4, "m4"))
+    assert [one.seq for one in back.events] == [4]
+
+
+async def test_records_are_bounded(monkeypatch: pytest.MonkeyPatch):
+    """The first ones tell the most."""
+    monkeypatch.setattr(member_module, "RECORDS_MAX", 3)
+    stage = Stage()
+    for _ in range(5):
+        stage.say(event(1))
+    assert len(stage.scene.records[stage.member.name]) == 3
