@@ -16,7 +16,7 @@ from tests.attacks.attacker import Attack
 from tests.attacks.canary import Cage
 from tests.attacks.catalogue import ATTACKS
 from tests.attacks.judge import Verdict, carry_out, warm_up
-from tests.attacks.table import HEAD, row, summary
+from tests.attacks.table import BEGIN, END, HEAD, complaints, row, summary
 from tests.attacks.target import Target
 
 
@@ -38,7 +38,7 @@ async def _all(attacks: list[Attack], long: bool, directory: Path) -> list[Verdi
         target.complaints()
         for one in attacks:
             verdicts.append(await carry_out(one, target, cage, long))
-            print(row(verdicts[-1]), flush=True)
+            print(row(verdicts[-1]), complaints(verdicts[-1]), sep="\n", end="", flush=True)
         await cage.close()
     finally:
         await asyncio.to_thread(target.stop)
@@ -50,6 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.attacks", description=__doc__)
     parser.add_argument("patterns", nargs="*", help="which attacks, e.g. 'frames/*'; all by default")
     parser.add_argument("--short", action="store_true", help="as the tests do it, in a minute")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page, between its marks")
     parser.add_argument("--list", action="store_true", help="only say which there are")
     given = parser.parse_args()
     attacks = _chosen(given.patterns)
@@ -60,7 +61,13 @@ def main() -> int:
     print(HEAD)
     with tempfile.TemporaryDirectory(prefix="parley-attacks-") as directory:
         verdicts = asyncio.run(_all(attacks, not given.short, Path(directory)))
-    print(summary(verdicts))
+    print(f"\n{summary(verdicts)}")
+    if given.write:
+        page = given.write.read_text()
+        before, _, rest = page.partition(BEGIN)
+        _, _, after = rest.partition(END)
+        table = "\n".join([HEAD, *map(row, verdicts)])
+        given.write.write_text(f"{before}{BEGIN}\n{table}\n\n{summary(verdicts)}\n{END}{after}")
     return int(any(one.wrong or one.slow for one in verdicts))
 
 

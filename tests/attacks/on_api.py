@@ -112,7 +112,7 @@ async def api_flood(attacker: Attacker) -> None:
 
     async def ask(data: bytes) -> None:
         link: Raw = await attacker.tcp()
-        for _ in attacker.while_time(5.0, 0.4):
+        for _ in attacker.while_time(4.0, 0.4):
             await link.send(data)
             status = (await link.answer())[0]
             attacker.seen[str(status)] += 1

@@ -25,7 +25,7 @@ async def sixteen_mib_at_once(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def feed_flood(attacker: Attacker) -> None:
-    """64 KiB messages as fast as they are taken, with readers who hear them all, and some who do not."""
+    """64 KiB messages as fast as they are taken, with readers and with deaf ones, do not hinder other rooms."""
     path = f"/feed/{attacker.room}"
     talkers = await attacker.crowd(2, lambda: attacker.websocket(path))
     readers = await attacker.crowd(3, lambda: attacker.websocket(path))
@@ -34,7 +34,7 @@ async def feed_flood(attacker: Attacker) -> None:
     data = frame(BINARY, b"x" * 65536)
 
     async def talk(link: Raw) -> None:
-        for _ in attacker.while_time(6.0, 0.4):
+        for _ in attacker.while_time(4.0, 0.4):
             if not await link.send(data):
                 attacker.seen["ended"] += 1
                 return
@@ -48,10 +48,10 @@ async def feed_flood(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def flood_of_small_messages(attacker: Attacker) -> None:
-    """Empty and tiny messages by the thousand."""
+    """Empty and tiny messages by the thousand do not either."""
     link = await attacker.websocket(f"/feed/{attacker.room}")
     reading = asyncio.create_task(link.ended())
-    for _ in attacker.while_time(5.0, 0.4):
+    for _ in attacker.while_time(4.0, 0.4):
         if not await link.send((frame(TEXT, b"") + frame(TEXT, b"x")) * 500):
             attacker.seen["ended"] += 1
             break

@@ -100,13 +100,13 @@ async def pings_whose_answers_nobody_reads(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def ping_flood(attacker: Attacker) -> None:
-    """Pings as fast as they can be sent, and the answers read."""
+    """Pings as fast as they can be sent, the answers read: it is slowed down, others are not."""
     await _flood(attacker, frame(PING, b"") * 1000)
 
 
 @attack(AREA)
 async def pong_flood(attacker: Attacker) -> None:
-    """Pongs that nobody asked for cost little and say nothing."""
+    """Pongs that nobody asked for, as fast as they can be sent, cost others nothing."""
     await _flood(attacker, frame(PONG, b"p" * 125) * 500)
 
 
@@ -124,7 +124,7 @@ async def _flood(attacker: Attacker, data: bytes) -> None:
 
     async def flood(link: Raw) -> None:
         reading = asyncio.create_task(link.ended())
-        for _ in attacker.while_time(5.0, 0.3):
+        for _ in attacker.while_time(4.0, 0.3):
             if not await link.send(data) or reading.done():
                 break
         attacker.seen["ended" if reading.done() else "taken"] += 1

@@ -92,7 +92,7 @@ async def pipelined_requests(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def request_flood(attacker: Attacker) -> None:
-    """What is dearest to answer, asked for as fast as the answers come."""
+    """What is dearest to answer, asked for as fast as the answers come, does not hinder those who talk."""
 
     async def ask(path: str) -> None:
         link = await attacker.tcp()
@@ -134,7 +134,7 @@ async def slow_bodies(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def wrong_queries(attacker: Attacker) -> None:
-    """Numbers that are none, and queries without end."""
+    """Numbers that are none, and queries without end, are refused."""
     for query in (
         "limit=-1",
         "limit=1e9",

@@ -22,7 +22,7 @@ async def _flood(attacker: Attacker, links: list[Raw], requests: Callable[[Raw],
 
     async def speak(link: Raw, listening: asyncio.Task[None]) -> None:
         asked = requests(link)
-        for _ in attacker.while_time(6.0, 0.4):
+        for _ in attacker.while_time(4.0, 0.4):
             if listening.done() or not await link.send(b"".join(map(text, itertools.islice(asked, BATCH)))):
                 return
             await asyncio.sleep(0)  # what the kernel takes at once does not wait
@@ -67,8 +67,8 @@ async def hello_flood(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def guests_by_the_hundred(attacker: Attacker) -> None:
-    """Connections that come, say hello, join and go, as fast as they can, from one address."""
-    for _ in attacker.while_time(6.0, 0.5):
+    """Connections that come, say hello, join and go, as fast as they can, from one address, leave nothing behind."""
+    for _ in attacker.while_time(4.0, 0.5):
         try:
             links = await asyncio.gather(*(attacker.member(f"{attacker.room}-{n % 7}") for n in range(20)))
         except Wrong as refused:
@@ -109,7 +109,7 @@ async def more_rooms_than_allowed(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def send_flood(attacker: Attacker) -> None:
-    """Messages as fast as can be, of the largest size, by several people into one room."""
+    """Messages of the largest size as fast as can be: more than the rate is refused, what is taken is stored."""
 
     def requests(link: Raw) -> Requests:
         for number in itertools.count():
@@ -120,7 +120,7 @@ async def send_flood(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def edit_and_react_flood(attacker: Attacker) -> None:
-    """One message is edited and reacted to without end: its log must not grow a room's pages beyond measure."""
+    """One message is edited and reacted to without end: no faster than the rate."""
     ada = await attacker.member()
     seq = (await ada.ask(type="send", id=3, room=attacker.room, cid="c", text="x"))["seq"]
 
@@ -143,7 +143,7 @@ async def edit_and_react_flood(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def history_flood(attacker: Attacker) -> None:
-    """Pages of large messages, again and again, from every place of a room's history."""
+    """Pages of large messages, again and again: few are read at a time, and no more than the rate."""
     await _fill(attacker, attacker.much(200, 20))
 
     def requests(_link: Raw) -> Requests:
@@ -155,7 +155,7 @@ async def history_flood(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def asking_for_everything(attacker: Attacker) -> None:
-    """Lists of rooms, direct rooms with everybody, read marks, typing: as fast as can be."""
+    """Lists of rooms, read marks, typing: as fast as can be, and others do not notice."""
 
     def requests(_link: Raw) -> Requests:
         for number in itertools.count():
@@ -168,7 +168,7 @@ async def asking_for_everything(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def direct_rooms_with_everybody(attacker: Attacker) -> None:
-    """Rooms of two with thousands of users that there never were."""
+    """Rooms of two with thousands of users that there never were are names, and take no memory."""
 
     def requests(link: Raw) -> Requests:
         for number in itertools.count():
@@ -179,7 +179,7 @@ async def direct_rooms_with_everybody(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def presence_churn(attacker: Attacker) -> None:
-    """A crowd that joins and leaves the same room all the time."""
+    """A crowd that joins and leaves the same room all the time: its members are told once a second at most."""
 
     def requests(_link: Raw) -> Requests:
         for number in itertools.count():
@@ -217,7 +217,7 @@ async def members_who_never_read(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def a_thousand_stalled_readers(attacker: Attacker) -> None:
-    """They read nothing of a page of history that each has asked for ten times."""
+    """Each asks for ten pages of history and reads none: the server reads few of them at a time, and piles up none."""
     await _fill(attacker, attacker.much(100, 20))
     asked = b"".join(text({"type": "history", "id": number, "room": attacker.room}) for number in range(3, 13))
     links = await attacker.crowd(attacker.much(1000, 50), lambda: attacker.member(elsewhere=True, deaf=True))

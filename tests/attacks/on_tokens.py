@@ -47,7 +47,7 @@ async def _kept_out(attacker: Attacker, hello: dict[str, Any], *codes: int) -> N
 
 
 @attack(AREA)
-async def algorithms_of_ones_own(attacker: Attacker) -> None:
+async def forged_algorithms(attacker: Attacker) -> None:
     """`none`, a public key used as a secret, and every other algorithm but a key's own are refused."""
     public = attacker.target.public_key
     heads = [
@@ -62,7 +62,7 @@ async def algorithms_of_ones_own(attacker: Attacker) -> None:
 
 
 @attack(AREA)
-async def keys_of_ones_own(attacker: Attacker) -> None:
+async def planted_keys(attacker: Attacker) -> None:
     """What a header says of keys is not fetched, not opened, not believed."""
     jwk = {"kty": "oct", "k": _part(b"mine" * 8)}
     for more in (
@@ -84,7 +84,7 @@ async def keys_of_ones_own(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def claims_that_do_not_hold(attacker: Attacker) -> None:
-    """Too old, endless, not yet valid, for nobody, or in numbers that are none."""
+    """Too old, endless, not yet valid, for nobody, or in numbers that are none: nobody comes in."""
     good = jwt.encode(_claims(), TOKEN_SECRET, algorithm="HS256")
     link = await attacker.websocket()
     expect((await link.ask(type="hello", id=1, token=good))["type"], "welcome", what="a good token")
@@ -116,7 +116,7 @@ async def claims_that_do_not_hold(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def tokens_of_any_size_and_shape(attacker: Attacker) -> None:
-    """Huge ones, deep ones, and such as are none."""
+    """Huge ones, deep ones, and such as are none are refused like any other."""
     deep = f"{_part(b'[' * 2000)}.{_part(b'[' * 2000)}.x"
     shapes = [
         "x",
@@ -168,5 +168,5 @@ async def tokens_by_the_thousand(attacker: Attacker) -> None:
     forged = jwt.encode(_claims(), "not the secret that the server has!!", algorithm="HS256")
     head, body = _part({"alg": "RS256"}), _part(_claims())
     public = f"{head}.{body}.{_part(b'x' * 256)}"
-    for number in attacker.while_time(5.0, 0.4):
+    for number in attacker.while_time(4.0, 0.4):
         await _kept_out(attacker, {"token": public if number % 2 else forged}, 4500)

@@ -6,21 +6,27 @@ from statistics import median
 
 from tests.attacks.judge import MIB, Verdict, mostly
 
+BEGIN, END = "<!-- attacks:begin -->", "<!-- attacks:end -->"
 HEAD = (
-    "| attack | seen | round trips: half, nine of ten, all within ms | memory MiB: grew, kept; Valkey |\n"
-    "| --- | --- | --- | --- |"
+    "| attack | what it is, and has to come to | seen | half, nine of ten, all within ms | MiB: grew, kept; Valkey |\n"
+    "| --- | --- | --- | --- | --- |"
 )
 
 
 def row(verdict: Verdict) -> str:
-    """A line of the table, and lines for what is wrong."""
+    """A line of the table."""
     trips, memory = verdict.report.trips or [0.0], verdict.memory
     longest = max([*trips, verdict.report.pending_ms])
     seen = ", ".join(f"{times} x {kind}" for kind, times in sorted(verdict.seen.items()))
     times = f"{median(trips):.0f}, {mostly(trips):.0f}, {longest:.0f}"
     figures = f"{memory.grown / MIB:.0f}, {memory.kept / MIB:.0f}; {max(0, memory.engine) / MIB:.0f}"
-    line = f"| {verdict.attack.area}: {verdict.attack.name} | {seen} | {times} | {figures} |"
-    return "\n".join([line, *(f"    WRONG {what}" for what in verdict.wrong), *(f"    slow {w}" for w in verdict.slow)])
+    attack = verdict.attack
+    return f"| {attack.area}: {attack.name} | {attack.about} | {seen} | {times} | {figures} |"
+
+
+def complaints(verdict: Verdict) -> str:
+    """What is wrong with it, and what is worse than aimed at."""
+    return "".join([f"    WRONG {what}\n" for what in verdict.wrong] + [f"    slow {what}\n" for what in verdict.slow])
 
 
 def summary(verdicts: list[Verdict]) -> str:
@@ -30,7 +36,7 @@ def summary(verdicts: list[Verdict]) -> str:
     away = [why for one in verdicts for why in one.report.turned_away]
     wrong, slow = sum(bool(one.wrong) for one in verdicts), sum(bool(one.slow) for one in verdicts)
     return (
-        f"\n{len(verdicts)} attacks in {sum(one.seconds for one in verdicts):.0f} s; "
+        f"{len(verdicts)} attacks in {sum(one.seconds for one in verdicts):.0f} s; "
         f"{wrong} went wrong, {slow} were slow.\n"
         f"The canary's {len(trips)} round trips: half within {median(trips):.0f} ms, nine of ten within "
         f"{mostly(trips):.0f} ms, all within {max(trips):.0f} ms.\n"

@@ -18,8 +18,9 @@ from tests.attacks.attacker import Attack, Attacker
 from tests.attacks.canary import Cage, Report
 from tests.attacks.catalogue import ATTACKS
 from tests.attacks.judge import GROWTH_BYTES, Memory, Verdict, carry_out, judge, warm_up
+from tests.attacks.table import BEGIN, END
 from tests.attacks.target import Target
-from tests.support import until_async
+from tests.support import ROOT, until_async
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux' /proc"),
@@ -61,6 +62,13 @@ async def test_what_has_a_deadline_is_ended(target: Target, cage: Cage) -> None:
 
     verdict = await carry_out(Attack("all", all_at_once), target, cage, long=False)
     assert not verdict.wrong, "\n".join(verdict.wrong)
+
+
+async def test_the_page_has_every_attack() -> None:
+    """In the order and the words of the catalogue."""
+    page = (ROOT / "docs" / "security.md").read_text().partition(BEGIN)[2].partition(END)[0]
+    rows = [line.split(" | ")[:2] for line in page.splitlines() if ": " in line and line.startswith("| ")]
+    assert rows == [[f"| {one.area}: {one.name}", one.about] for one in ATTACKS]
 
 
 # That the suite would notice
