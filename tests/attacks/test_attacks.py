@@ -67,8 +67,8 @@ async def test_what_has_a_deadline_is_ended(target: Target, cage: Cage) -> None:
 async def test_the_page_has_every_attack() -> None:
     """In the order and the words of the catalogue."""
     page = (ROOT / "docs" / "security.md").read_text().partition(BEGIN)[2].partition(END)[0]
-    rows = [line.split(" | ")[:2] for line in page.splitlines() if ": " in line and line.startswith("| ")]
-    assert rows == [[f"| {one.area}: {one.name}", one.about] for one in ATTACKS]
+    rows = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| ")]
+    assert rows[2:] == [[f"| {one.area}: {one.name}", one.about] for one in ATTACKS]
 
 
 # That the suite would notice
