@@ -91,6 +91,7 @@ class Commands:
         self._send = self._sending.send
         self._moderating = Moderating(moderation, rights, broker)
         moderation.take_out, moderation.people_of = self._joining.take_out, presence.people
+        moderation.hush = presence.typists.stop
         self._amending = Amending(
             broker, counters, promises.text_chars, self._sending.people_of, rights, self._amended_foreign
         )

@@ -71,7 +71,14 @@ class Moderating:
                 reply = replies.Unmuted(request.id, request.user, done.changed > 0, room)
             case requests.Ban():
                 done = await moderation.ban(
-                    by, request.user, request.address, request.seconds, room, request.reason, request.addresses
+                    by,
+                    request.user,
+                    request.address,
+                    request.seconds,
+                    room,
+                    request.reason,
+                    request.addresses,
+                    member.address,
                 )
                 reply = replies.Banned(request.id, request.user, request.address, room, _until(done.until))
             case requests.Unban():

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import structlog
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from app.backplane import keys
 from app.backplane.moderation import PAGE, Done, Store, Written, read_news
@@ -56,6 +57,7 @@ class Moderation:
 
     Attributes, set by the owner:
         take_out: takes a member out of a room at once.
+        hush: ends a member's typing in a room.
         people_of: user -> name of the people of a room, as far as they are known here.
         known: whether everything has been read once.
     """
@@ -79,6 +81,7 @@ class Moderation:
         self._connections = connections
         self.take_out: Callable[[Member, Room], None] = lambda member, room: None
         self.people_of: Callable[[str], Mapping[str, str]] = lambda room: {}
+        self.hush: Callable[[Room, Member], None] = lambda room, member: None
         self.known = asyncio.Event()
         self._wake = asyncio.Event()
 
@@ -106,15 +109,24 @@ class Moderation:
         room: str = "",
         reason: str = "",
         spread: bool = False,
+        spared: str = "",
     ) -> Done:
         """Keep a user, or whoever comes from an address or a network, away for so long; 0: for ever.
 
         Args:
             spread: with a user, ban the addresses that it is connected from as well.
+            spared: never ban this address, where the author comes from: behind a proxy that the server does not know
+                of it would be everybody's.
+
+        Raises:
+            BadRequest: what cannot be banned, or the spared address. Forbidden: as much is banned as can be.
         """
         if bool(user) == bool(address):
             raise BadRequest("a ban is for a user or for an address")
-        return await self._impose(self._sanction(BAN, user, by, room, reason, address, spread), seconds)
+        sanction = self._sanction(BAN, user, by, room, reason, address, spread)
+        if sanction.address and _within(spared, sanction.address):
+            raise BadRequest("this is your own address, too")
+        return await self._impose(replace(sanction, spared=spared if spread else ""), seconds)
 
     async def unban(self, by: By, user: str = "", address: str = "", room: str = "") -> Done:
         """End a ban, a user's with those of the addresses banned with it; `changed` is 0 where there was none."""
@@ -240,7 +252,10 @@ class Moderation:
             return
         here = [member for member in self._people.here(handle(sanction.user)) if member.user == sanction.user]
         if sanction.spread:
-            for address in sorted({member.address for member in here} - {""})[:ADDRESSES_MAX]:
+            known = {member.address for member in here} - {""}
+            for address in sorted(known)[:ADDRESSES_MAX]:
+                if _within(sanction.spared, span(address)):
+                    continue
                 self._tasks.start(self._spread(sanction, address, seconds), name="ban of an address")
         for member in here:
             self._meet(member, sanction, seconds)
@@ -251,6 +266,8 @@ class Moderation:
         if sanction.room and room is None:
             return
         member.author = None
+        for each in member.rooms if room is None else (room,):
+            self.hush(each, member)
         kind = sanction.kind
         member.reply(_told(sanction, seconds))
         if kind == MUTE:
@@ -281,12 +298,10 @@ class Moderation:
     async def _close_address(self, held: Held) -> None:
         """Find those who come from a banned network; others get a turn after AT_ONCE of them."""
         net = held.sanction.address
-        version = 6 if ":" in net else 4
-        prefix = (version, int(net.rpartition("/")[2]))
         for number, connection in enumerate(list(self._connections.open)):
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
-            if connection.is_open and net in spans(connection.address, [prefix]):
+            if connection.is_open and _within(connection.address, net):
                 self._meet_address(connection, held)
 
     def _meet_address(self, connection: Connection, held: Held) -> None:
@@ -296,6 +311,12 @@ class Moderation:
                 self._meet(receiver, sanction, self.sanctions.seconds(held))
         elif sanction.room in ("", receiver.about.get("room", "")):
             connection.close(CloseCode.BANNED, REASONS[CloseCode.BANNED])
+
+
+def _within(address: str, net: str) -> bool:
+    """Whether an address is in a network in its one form."""
+    prefix = (6 if ":" in net else 4, int(net.rpartition("/")[2]))
+    return net in spans(address, [prefix])
 
 
 def _told(sanction: Sanction, seconds: float | None) -> bytes:

@@ -35,6 +35,7 @@ class Sanction(Struct, array_like=True, frozen=True):
         by, by_name: who did it.
         reason: in its author's words; may be empty.
         spread: the addresses that the user comes from are banned as well.
+        spared: an address that is not: where its author comes from.
         seq: of the message that was deleted or edited.
     """
 
@@ -48,6 +49,7 @@ class Sanction(Struct, array_like=True, frozen=True):
     reason: str = ""
     spread: bool = False
     seq: int = 0
+    spared: str = ""
 
     @property
     def key(self) -> str:

@@ -243,6 +243,31 @@ async def test_a_ban_takes_the_addresses_along_if_wanted(workers: list[Worker]) 
     assert (await new.ask("join", room="lobby"))["type"] == "joined"
 
 
+async def test_nobody_bans_the_address_he_comes_from(workers: list[Worker]) -> None:
+    """Behind a proxy that the server does not know of it would be everybody's; the user alone is banned then."""
+    one, two = workers
+    head = await moderator(one, **{"*": "moderate"})
+    head.connection.address = "203.0.113.7"
+    eve, bob = [await guest(two, "lobby", name=name, address="203.0.113.7") for name in ("Eve", "Bob")]
+    for address in ("203.0.113.7", "203.0.113.0/24", "::ffff:203.0.113.7"):
+        assert (await head.ask("ban", room="lobby", address=address))["code"] == "bad_request"
+    assert (await head.ask("ban", room="lobby", user=eve.member.user, addresses=True))["type"] == "ban"
+    await two.idle()
+    assert len(one.moderation.held("lobby")) == 1
+    assert (await bob.ask("send", room="lobby", cid="a", text="still here"))["type"] == "ack"
+    assert (await head.ask("ban", room="lobby", address="203.0.113.8"))["type"] == "ban"
+
+
+async def test_whoever_is_muted_does_not_seem_to_type(workers: list[Worker]) -> None:
+    """What was typed before is over at once."""
+    one, two = workers
+    eve = await guest(two, "lobby")
+    eve.say("typing", room="lobby")
+    assert two.presence.typists.rooms["lobby"].people
+    await one.moderation.mute(eve.member.user, 60, SOMEBODY, "lobby")
+    assert not two.presence.typists.rooms["lobby"].people
+
+
 async def test_only_moderators_moderate(workers: list[Worker]) -> None:
     """Of that room, or everywhere where no room is given; by a token or by the rules."""
     one, _ = workers
