@@ -220,7 +220,7 @@ async def test_a_final_refusal_offers_retry_and_discard(blank: Visitor, double: 
     await blank.write("first")
     await blank.write("second")
     await expect(blank.log.locator("[data-state=failed]")).to_have_count(2)
-    await expect(blank.row("first")).to_contain_text("you may not write here")
+    await expect(blank.row("first")).to_contain_text("you are muted here")
     await blank.page.reload()
     await blank.connected()
     await expect(blank.log.locator("[data-state=failed]")).to_have_count(2)
