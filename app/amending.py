@@ -20,7 +20,8 @@ class Amending:
     """Takes members' amendments to the broker. `text_chars` is the limit of the same name.
 
     `people` gives user and name of those who can be mentioned in a room. `on_foreign` is told of the amendments of
-    those who may amend what others wrote: by whom, in which room, of which seq, and "edit" or "delete".
+    those who may amend what others wrote: by whom, in which room, of which seq, and "edit" or "delete". `admit` raises
+    RateLimited for a member that changes too much.
     """
 
     def __init__(
@@ -31,8 +32,10 @@ class Amending:
         people: Callable[[Room], Iterable[tuple[str, str]]],
         rights: Rights,
         on_foreign: Callable[[Member, str, int, str], None],
+        admit: Callable[[Member], None],
     ) -> None:
         self._on_foreign = on_foreign
+        self._admit = admit
         self._rights = rights
         self._people = people
         self._broker = broker
@@ -42,6 +45,7 @@ class Amending:
     def amend(self, member: Member, request: requests.Amend, room: Room) -> None:
         """Have an amendment of a joined room stored; its ack follows. Raises ClientFault or Unavailable."""
         body, amendment = self._amendment(member, request, room)
+        self._admit(member)
         author = MemberAuthor(member, room, self._counters)
         tell: Callable[[int, bool], None] | None = None
         if amendment.foreign:

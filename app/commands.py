@@ -13,6 +13,7 @@ from itertools import count
 
 import structlog
 
+from app.allowances import Allowances
 from app.amending import Amending
 from app.auth import Guests
 from app.backplane.broker import Broker
@@ -20,7 +21,7 @@ from app.backplane.personal import Personal
 from app.deadlines import Deadlines
 from app.direct import Direct
 from app.directory import Directory
-from app.errors import BadRequest, NotJoined, ParleyError, Unauthorized
+from app.errors import BadRequest, NotJoined, ParleyError, RateLimited, Unauthorized
 from app.grants import Right
 from app.greeting import Greeting, Promises
 from app.hub import Hub
@@ -37,12 +38,21 @@ from app.presence import Presence
 from app.protocol import replies, requests
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.names import ROOM_MAX, room_name
+from app.quota import Quota
 from app.rights import Action, Rights
 from app.room import Room
 from app.seats import Seats
 from app.sending import Sending
 from app.signin import Signin
 from app.tasks import Tasks
+
+FREE_REQUESTS = 16
+"""So many requests of a connection besides sends are not counted: nobody needs a bucket to come in."""
+
+FLOOD_SECONDS = 10.0
+"""Who has sent too much for about so long, and goes on, is sent away."""
+
+_KINDS: dict[type, str] = {requests.Join: "joins", requests.History: "histories", requests.Ping: "pings"}
 
 _log = structlog.get_logger(component="commands")
 
@@ -64,6 +74,8 @@ class Commands:
         people: People,
         personal: Personal,
         moderation: Moderation,
+        quota: Quota,
+        allowances: Allowances,
         rights: Rights,
         seats: Seats,
         signin: Signin | None = None,
@@ -76,6 +88,7 @@ class Commands:
         self._promises = promises
         self._people = people
         self._seats = seats
+        self._allowances = allowances
         self.marks = Marks(hub, personal, deadlines)
         people.on_mark = self.marks.heard
         self._inbox = Inbox(hub, directory, self.marks, personal, rights)
@@ -87,13 +100,21 @@ class Commands:
             guests, signin, rights, deadlines, people, self.marks, self._joining, promises, self._expel, seats
         )
         self.greet = self._greeting.greet
-        self._sending = Sending(broker, presence, self._direct, rights, counters, promises.text_chars, promises.unacked)
+        self._sending = Sending(
+            broker, presence, self._direct, rights, counters, quota, promises.text_chars, promises.unacked
+        )
         self._send = self._sending.send
         self._moderating = Moderating(moderation, rights, broker)
         moderation.take_out, moderation.people_of = self._joining.take_out, presence.people
         moderation.hush = presence.typists.stop
         self._amending = Amending(
-            broker, counters, promises.text_chars, self._sending.people_of, rights, self._amended_foreign
+            broker,
+            counters,
+            promises.text_chars,
+            self._sending.people_of,
+            rights,
+            self._amended_foreign,
+            self._sending.admit,
         )
         self._worker = secrets.token_hex(4)
         self._numbers = count(1)
@@ -130,6 +151,14 @@ class Commands:
     def binary(self, member: Member) -> None:
         """A binary frame: never part of the protocol."""
         self._bad(member, None, BadRequest("messages are text frames"))
+
+    def throttled(self, member: Member, limit: str, seconds: float) -> None:
+        """The member has sent more frames or bytes than it may; the connection reads no more for so long."""
+        self._refuse(
+            member, None, RateLimited(f"this connection sends too many {limit}", round(seconds, 3), limit=limit)
+        )
+        if self._allowances.draw_seconds("refusals", member, 2 * seconds) > FLOOD_SECONDS:
+            member.close(CloseCode.FLOOD, REASONS[CloseCode.FLOOD])
 
     def goodbye(self, member: Member) -> None:
         """The peer has closed for good: the member leaves all its rooms."""
@@ -176,13 +205,13 @@ class Commands:
 
     def _dispatch(self, member: Member, request: requests.Request) -> Work | None:
         """Answer now, or return what has to wait."""
+        self._charge(member, request)
         match request:
             case requests.Hello():
                 return self._greeting.hello(member, request)
             case _ if member.state is not State.HERE:
                 self._expel(member, request.id or None, Unauthorized("hello comes first"), CloseCode.NO_HELLO)
             case requests.Edit() | requests.Delete() | requests.React() | requests.SetTopic():
-                self._sending.check_unacked(member)
                 self._amending.amend(member, request, self._room(member, request.room))
             case requests.Join():
                 return self._joining.join(member, request)
@@ -216,6 +245,18 @@ class Commands:
                 member.reply(replies.encode(replies.Pong(request.id)))
         return None
 
+    def _charge(self, member: Member, request: requests.Request) -> None:
+        """Take a request from the connection's allowance; its first ones are free. Raises RateLimited.
+
+        Changes are not among them: those are counted by user.
+        """
+        if isinstance(request, requests.Amend):
+            return
+        if member.asked < FREE_REQUESTS:
+            member.asked += 1
+        else:
+            self._allowances.take(_KINDS.get(type(request), "requests"), member)
+
     async def _finish(self, member: Member, request_id: int | None, work: Work) -> None:
         """See a waiting request through, then those that came after it."""
         try:
@@ -244,6 +285,8 @@ class Commands:
         if error.limit:
             self._counters.hit(error.limit)
         member.reply(replies.refusal(request_id, error))
+        if isinstance(error, RateLimited) and self._allowances.draw("refusals", member, 1.0):
+            member.close(CloseCode.FLOOD, REASONS[CloseCode.FLOOD])
 
     def _bad(self, member: Member, request_id: int | None, error: BadRequest) -> None:
         self._refuse(member, request_id, error)

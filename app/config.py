@@ -118,6 +118,19 @@ class Settings:
     message_bytes: int = _setting(65_536, "Most bytes of a websocket message.", 1024, 16 * 2**20)
     rooms_per_connection: int = _setting(100, "Most rooms a connection may join.", 1, 10_000)
     unacked: int = _setting(32, "Most unacknowledged changes of a connection.", 1, 32)
+    sends_per_second: int = _setting(
+        20, "Messages and other changes that a user may send a second, over all its connections and replicas.", 1, 10**6
+    )
+    joins_per_second: int = _setting(20, "Joins of a connection a second.", 1, 10**6)
+    histories_per_second: int = _setting(10, "Pages of history that a connection may ask for a second.", 1, 10**6)
+    pings_per_second: int = _setting(5, "Pings of the protocol that a connection may ask for a second.", 1, 10**6)
+    requests_per_second: int = _setting(50, "Other requests of a connection a second, typing included.", 1, 10**6)
+    refusals_per_second: int = _setting(
+        50, "A connection that is told to wait more often than so, and goes on, is closed.", 1, 10**6
+    )
+    frames_per_second: int = _setting(200, "Frames that are read from a connection a second.", 64, 10**6)
+    bytes_per_second: int = _setting(1_048_576, "Bytes that are read from a connection a second.", 65_536, 2**40)
+    burst_seconds: int = _setting(5, "So many seconds' worth of any of these may be used at once.", 1, 60)
     presence_limit: int = _setting(200, "People of a room that are told by name; more are counted.", 0, 10_000)
     presence_grace_seconds: float = _setting(10.0, "A lost connection counts as a leave after so long.", 0, 300)
     presence_lease_seconds: float = _setting(15.0, "A worker that is not heard of for so long is dead.", 2, 600)

@@ -19,6 +19,7 @@ from websockets.server import ServerProtocol
 
 from app import frames
 from app.admission import Admission
+from app.allowances import Allowances
 from app.deadlines import Deadlines
 from app.outbox import Outbox, OutboxPool
 from app.protocol.codes import REASONS, CloseCode
@@ -32,9 +33,11 @@ FRAMES_AT_ONCE = 1000
 DROPPED_BYTES = 1024 * 1024
 CLOSE_SECONDS = 2.0
 FRAGMENTS = 64
+LOT = 64
+BLOCK_BYTES = 1024
 
 _OPEN, _CLOSING, _FAILED, _CLOSED = range(4)
-_BY_WRITER, _BY_RECEIVER, _BY_TURN = 1, 2, 4
+_BY_WRITER, _BY_RECEIVER, _BY_TURN, _BY_RATE = 1, 2, 4, 8
 
 
 class Receiver(Protocol):
@@ -52,6 +55,9 @@ class Receiver(Protocol):
     def binary(self, payload: bytes) -> None:
         """A binary message."""
 
+    def throttled(self, limit: str, seconds: float) -> None:
+        """The peer sends more than it may of what `limit` names, and is not read for so long."""
+
     def goodbye(self) -> None:
         """The peer has closed with 1000, for good; `lost` follows."""
 
@@ -67,6 +73,7 @@ class Connections:
         admission: counts them.
         deadlines: for closing handshakes and slow peers.
         message_bytes: limit of a message over all its fragments.
+        allowances: of `frames` and `bytes`, counted in lots of LOT frames and blocks.
         on_closed: told of each connection that this side ends, and the close code.
     """
 
@@ -76,12 +83,14 @@ class Connections:
         pool: OutboxPool,
         message_bytes: int,
         admission: Admission | None = None,
+        allowances: Allowances | None = None,
     ) -> None:
         self.loop = loop
         self.admission = Admission() if admission is None else admission
         self.pool = pool
         self.deadlines: Deadlines = pool.deadlines
         self.message_bytes = message_bytes
+        self.allowances = Allowances({}, pool.deadlines) if allowances is None else allowances
         self.open: dict[Connection, None] = {}
         self.on_closed: Callable[[Connection, int], None] = lambda connection, code: None
         self._gone = asyncio.Event()
@@ -131,7 +140,9 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_all",
+        "_blocks",
         "_fragments",
+        "_frames",
         "_holds",
         "_library",
         "_need",
@@ -160,6 +171,8 @@ class Connection(asyncio.Protocol):
         self._library: ServerProtocol | None = None
         self._fragments: list[bytes] | None = None
         self._seen = 0
+        self._frames = 0
+        self._blocks = 0
         connections.open[self] = None
         connections.admission.enter(address)
 
@@ -192,6 +205,10 @@ class Connection(asyncio.Protocol):
                 size, start = data[2] << 8 | data[3], 8
             if len(data) == start + size and 0 < size != 127 and size <= self._all.message_bytes:
                 self._message(0x81, apply_mask(data[start:], data[start - 4 : start]))
+                if size < BLOCK_BYTES and self._frames < LOT - 1:
+                    self._frames += 1
+                else:
+                    self._count(1, size)
                 return
         self._parse(data)
 
@@ -205,6 +222,7 @@ class Connection(asyncio.Protocol):
         self._pending = self._library = self._fragments = None
         self.outbox.close()
         self._all.deadlines.clear(self, "close")
+        self._all.deadlines.clear(self, "rate")
         self._all.forget(self)
         self.receiver.lost()
 
@@ -260,17 +278,17 @@ class Connection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         pos, end, budget = 0, len(data), FRAMES_AT_ONCE
         while pos < end and self._state < _FAILED:
-            budget -= 1
             if self._holds or budget == 0:
                 self._stash(data[pos:], 0)
                 if not self._holds:
                     self._hold(_BY_TURN)
                     self._all.loop.call_soon(self._go_on)
-                return
+                break
             start, stop = _extent(data, pos, end, self._all.message_bytes)
             if stop > end:
                 self._stash(data[pos:], stop - pos)
-                return
+                break
+            budget -= 1
             first = data[pos]
             if (first == 0x81 or first == 0x82) and start and self._library is None and self._state == _OPEN:
                 self._message(first, apply_mask(data[start:stop], data[start - 4 : start]))
@@ -279,6 +297,30 @@ class Connection(asyncio.Protocol):
             pos = stop
         if self._state == _FAILED:
             self._drop(end - pos)
+            return
+        self._count(FRAMES_AT_ONCE - budget, pos)
+
+    def _count(self, count: int, size: int) -> None:
+        """So many frames and bytes were read. Whoever is in debt then is not read until time has paid it.
+
+        They are counted in small numbers, which cost no memory: most connections seldom fill a lot.
+        """
+        self._frames = count = self._frames + count
+        self._blocks = blocks = self._blocks + size // BLOCK_BYTES
+        if (count < LOT and blocks < LOT) or self._state != _OPEN:
+            return
+        self._frames = self._blocks = 0
+        draw = self._all.allowances.draw
+        by_limit = {
+            "frames": draw("frames", self, count),
+            "bytes": draw("bytes", self, blocks * BLOCK_BYTES) if blocks else 0.0,
+        }
+        limit = max(by_limit, key=by_limit.__getitem__)
+        seconds = by_limit[limit]
+        if seconds:
+            self._hold(_BY_RATE)
+            self._all.deadlines.set(self, "rate", seconds, lambda: self._release(_BY_RATE))
+            self.receiver.throttled(limit, seconds)
 
     def _stash(self, rest: bytes, need: int) -> None:
         self._pending = bytearray(rest)

@@ -15,7 +15,7 @@ class Deadlines:
     """At most one deadline per owner and kind. Owns nothing but the table; the lifecycle calls `sweep`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+        self.clock = clock
         self._due: dict[tuple[object, str], tuple[float, Callable[[], None]]] = {}
 
     def __len__(self) -> int:
@@ -23,7 +23,7 @@ class Deadlines:
 
     def set(self, owner: object, kind: str, seconds: float, action: Callable[[], None]) -> None:
         """Call `action` once, `seconds` from now (late by up to SWEEP_SECONDS), unless cleared or set anew."""
-        self._due[owner, kind] = (self._clock() + seconds, action)
+        self._due[owner, kind] = (self.clock() + seconds, action)
 
     def clear(self, owner: object, kind: str) -> None:
         """Forget a deadline; no error if there is none."""
@@ -35,7 +35,7 @@ class Deadlines:
 
     def sweep(self) -> None:
         """Run and forget what is due."""
-        now = self._clock()
+        now = self.clock()
         for key in [key for key, (at, _) in self._due.items() if at <= now]:
             due = self._due.pop(key, None)
             if due is not None:

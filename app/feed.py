@@ -11,6 +11,7 @@ from app.backplane.redis_broker import RedisBroker
 from app.errors import ParleyError
 from app.hub import Hub
 from app.member import Link
+from app.metrics import Counters
 from app.protocol.codes import REASONS, CloseCode
 from app.room import Room
 
@@ -22,13 +23,14 @@ class FeedClient:
 
     heartbeat = frames.PING
 
-    __slots__ = ("_broker", "_hub", "_link", "_name", "_room", "_unconfirmed", "gone")
+    __slots__ = ("_broker", "_counters", "_hub", "_link", "_name", "_room", "_unconfirmed", "gone")
 
-    def __init__(self, link: Link, name: str, hub: Hub, broker: RedisBroker) -> None:
+    def __init__(self, link: Link, name: str, hub: Hub, broker: RedisBroker, counters: Counters) -> None:
         self._link = link
         self._name = name
         self._hub = hub
         self._broker = broker
+        self._counters = counters
         self._room: Room | None = None
         self._unconfirmed = 0
         self.gone = False
@@ -67,6 +69,10 @@ class FeedClient:
     def binary(self, payload: bytes) -> None:
         """A binary message of the client, for everybody."""
         self._publish(b"b" + payload)
+
+    def throttled(self, limit: str, seconds: float) -> None:
+        """The client sends too much and is not read for a while: nothing else could tell it."""
+        self._counters.hit(limit)
 
     def goodbye(self) -> None:
         """The client has closed; `lost` follows."""

@@ -54,6 +54,7 @@ class Promises:
     text_chars: int
     frame_bytes: int
     rooms: int
+    rate: int
     unacked: int
     ping_seconds: int
     resume_events: int
@@ -86,7 +87,9 @@ class Greeting:
         self._promises = promises
         self._expel = expel
         self._seats = seats
-        self._limits = replies.Limits(promises.text_chars, promises.frame_bytes, promises.rooms, promises.unacked)
+        self._limits = replies.Limits(
+            promises.text_chars, promises.frame_bytes, promises.rooms, promises.rate, promises.unacked
+        )
 
     def greet(self, member: Member) -> None:
         """A new connection: it has HELLO_SECONDS to say who is there."""

@@ -52,6 +52,9 @@ class Requests(Protocol):
     def binary(self, member: Member) -> None:
         """One binary frame of the member."""
 
+    def throttled(self, member: Member, limit: str, seconds: float) -> None:
+        """The member sends too much of what `limit` names, and is not read for so long."""
+
     def goodbye(self, member: Member) -> None:
         """The member's peer has closed the connection for good."""
 
@@ -64,6 +67,7 @@ class Member:
 
     `handle` stands for its user (see app.protocol.names); `marked` says whether the user may have read marks.
     `grants` are what its token says it may do.
+    `asked` counts its first requests, those that are free.
     `author` is this member as the author of messages in the room it sent to last; see app.author.
     """
 
@@ -72,6 +76,7 @@ class Member:
 
     __slots__ = (
         "_requests",
+        "asked",
         "author",
         "busy",
         "conn",
@@ -105,6 +110,7 @@ class Member:
         self.rooms: tuple[Room, ...] = ()
         self.unacked = 0
         self.errors = 0
+        self.asked = 0
         self.busy = False
         self.author: object = None
         self.waiting: deque[bytes] | None = None
@@ -158,6 +164,10 @@ class Member:
     def binary(self, payload: bytes) -> None:
         """One binary message from the peer: not part of the protocol."""
         self._requests.binary(self)
+
+    def throttled(self, limit: str, seconds: float) -> None:
+        """The peer sends too much and is not read for a while."""
+        self._requests.throttled(self, limit, seconds)
 
     def goodbye(self) -> None:
         """The peer has closed for good."""

@@ -153,6 +153,7 @@ class Counters:
     closed_1013: int = _closed("1013")
     closed_4001: int = _closed("4001")
     closed_4002: int = _closed("4002")
+    closed_4005: int = _closed("4005")
     closed_4500: int = _closed("4500")
     closed_4501: int = _closed("4501")
     closed_4502: int = _closed("4502")
@@ -178,6 +179,13 @@ class Counters:
     limit_sanctions: int = _limit("sanctions")
     limit_api_rate: int = _limit("api_rate")
     limit_api_under_way: int = _limit("api_under_way")
+    limit_sends: int = _limit("sends")
+    limit_joins: int = _limit("joins")
+    limit_histories: int = _limit("histories")
+    limit_pings: int = _limit("pings")
+    limit_requests: int = _limit("requests")
+    limit_frames: int = _limit("frames")
+    limit_bytes: int = _limit("bytes")
 
     # Redis
     redis_up: int = _gauge("1 while both connections to Redis are up.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 from app.amending import check_text
 from app.author import Asked, MemberAuthor
@@ -14,6 +15,7 @@ from app.mentions import mentioned
 from app.metrics import Counters
 from app.presence import Presence
 from app.protocol import bodies, requests
+from app.quota import Quota
 from app.rights import Action, Rights
 from app.room import Room
 
@@ -30,6 +32,7 @@ class Sending:
         direct: Direct,
         rights: Rights,
         counters: Counters,
+        quota: Quota,
         text_chars: int,
         unacked: int,
     ) -> None:
@@ -39,6 +42,7 @@ class Sending:
         self._direct = direct
         self._rights = rights
         self._counters = counters
+        self._quota = quota
         self._text_chars = text_chars
         self._unacked = unacked
 
@@ -48,11 +52,12 @@ class Sending:
         if not 0 < len(text) <= self._text_chars:
             check_text(text, self._text_chars)
         if member.unacked >= self._unacked:
-            self.check_unacked(member)
+            self._too_many(member)
         author = member.author
         if not isinstance(author, MemberAuthor) or author.room is not room:
             self._rights.check(member, Action.WRITE, room.name)
             member.author = author = MemberAuthor(member, room, self._counters)
+        self._quota.take(member.handle)
         body = bodies.message_body(author.start, request.cid, text)
         if self._typing:
             self._presence.typists.stop(room, member)
@@ -79,9 +84,12 @@ class Sending:
             return everybody.items()
         return ((member.user, member.name) for member in room.members[:MEANT_MAX] if isinstance(member, Member))
 
-    def check_unacked(self, member: Member) -> None:
-        """Raises RateLimited for a member with too many changes on their way."""
+    def admit(self, member: Member) -> None:
+        """Raises RateLimited for a member with too many changes on their way, or too many of late."""
         if member.unacked >= self._unacked:
-            raise RateLimited(
-                f"at most {self._unacked} changes may be unacknowledged", retry_seconds=0.2, limit="unacked"
-            )
+            self._too_many(member)
+        self._quota.take(member.handle)
+
+    def _too_many(self, member: Member) -> NoReturn:
+        """So many changes wait for Redis."""
+        raise RateLimited(f"at most {self._unacked} changes may be unacknowledged", retry_seconds=0.2, limit="unacked")

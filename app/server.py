@@ -25,6 +25,7 @@ from sanic import Sanic
 
 from app import api, log, responses
 from app.admission import Admission, places_for
+from app.allowances import KINDS, Allowances
 from app.apikeys import ApiKey, file_keys
 from app.arrivals import Arrivals, Waits
 from app.auth import Guests
@@ -39,6 +40,7 @@ from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
 from app.backplane.rosters import RedisRosters
 from app.backplane.seats import RedisSeats
+from app.backplane.sends import RedisSends
 from app.backplane.subscriber import Subscriber
 from app.canary import Canary
 from app.closings import Closings
@@ -57,12 +59,14 @@ from app.grants import Rules
 from app.greeting import Promises
 from app.hub import Hub
 from app.lifecycle import Lifecycle
+from app.limits import Rate
 from app.metrics import Counters, Scoreboard
 from app.moderation import Moderation
 from app.origins import written
 from app.outbox import OutboxLimits, OutboxPool
 from app.people import People
 from app.presence import Patience, Presence
+from app.quota import AHEAD_SECONDS, GATHERED_SECONDS, Quota
 from app.reader import Reader
 from app.relay import Relay
 from app.rights import Rights
@@ -122,8 +126,9 @@ class Worker:
             resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings.arrivals_per_worker, settings.connections_per_worker
         )
         admission = Admission(self._places.connections, settings.connections_per_address)
+        allowances = Allowances({kind: rate(settings, kind) for kind in KINDS}, self.deadlines)
         pool = OutboxPool(loop, self.deadlines, limits)
-        self.connections = Connections(loop, pool, settings.message_bytes, admission)
+        self.connections = Connections(loop, pool, settings.message_bytes, admission, allowances)
         self.connections.on_closed = Closings(self.counters).closed
         seconds = settings.redis_timeout_seconds
         self.pipeline = Pipeline(address, f"parley-{self.name}", seconds)
@@ -180,6 +185,8 @@ class Worker:
             self.people,
             personal,
             self.moderation,
+            self._quota(),
+            allowances,
             rights(settings, sanctions),
             self._seats(rosters.worker),
             users,
@@ -208,11 +215,18 @@ class Worker:
             text_chars=settings.text_chars,
             frame_bytes=settings.message_bytes,
             rooms=settings.rooms_per_connection,
+            rate=settings.sends_per_second,
             unacked=settings.unacked,
             ping_seconds=settings.ping_seconds,
             resume_events=settings.resume_events,
             guests=settings.guests == "on",
         )
+
+    def _quota(self) -> Quota:
+        sends = rate(self.settings, "sends")
+        ahead_seconds = self.settings.burst_seconds + AHEAD_SECONDS
+        told = RedisSends(self.pipeline, sends.per_second, ahead_seconds, GATHERED_SECONDS)
+        return Quota(sends, told, self.deadlines)
 
     def _subscribed_again(self) -> None:
         self.relay.subscribed_again()
@@ -228,7 +242,7 @@ class Worker:
             self.people.hear(channel, data)
 
     def _new_feed(self, connection: Connection, room: str) -> FeedClient:
-        client = FeedClient(connection, room, self.hub, self.broker)
+        client = FeedClient(connection, room, self.hub, self.broker, self.counters)
         self.tasks.start(client.enter(), name=f"feed {room}")
         return client
 
@@ -323,6 +337,12 @@ def signin(settings: Settings) -> Signin | None:
     keys = [*shared_keys(several(settings.token_secret)), *token_keys(several(settings.token_keys))]
     expected = Expected(settings.token_audience, settings.token_issuer, settings.token_leeway_seconds)
     return Signin(keys, expected, KeySet(settings.token_jwks_url) if settings.token_jwks_url else None)
+
+
+def rate(settings: Settings, kind: str) -> Rate:
+    """How much of a kind is allowed."""
+    per_second: int = getattr(settings, f"{kind}_per_second")
+    return Rate(per_second, per_second * settings.burst_seconds)
 
 
 def rights(settings: Settings, sanctions: Sanctions | None = None) -> Rights:

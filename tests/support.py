@@ -23,7 +23,10 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from app.backplane import permissions
 from app.embedded import binary_path
+from app.traffic.stacks import UNLIMITED
 
+RATES = {name: value for name, value in UNLIMITED.items() if name.endswith("_PER_SECOND")}
+"""What servers of tests are given unless a test says otherwise: a test may be as fast as it can."""
 DEADLINE_SECONDS = 60.0
 PASSWORD = "that-of-the-servers-user"
 USER_OPTIONS = ("--user", *permissions.user(PASSWORD).split()[1:])
@@ -127,7 +130,7 @@ class Server:
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli", "serve", *arguments],
-                env={**inherited, "PARLEY_LOG_FORMAT": "json", **(env or {})},
+                env={**inherited, "PARLEY_LOG_FORMAT": "json", **RATES, **(env or {})},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

@@ -58,6 +58,11 @@ def seats(handle: str) -> str:
     return f"{PREFIX}{{~{handle}}}:seats"
 
 
+def sends(handle: str) -> str:
+    """String: until when a user's changes of late have used up its rate; see scripts/sends.lua."""
+    return f"{PREFIX}{{~{handle}}}:sends"
+
+
 def people(shard: int) -> bytes:
     """Channel: what a user's connections are told, on all workers that have some of the users of a shard."""
     return b"%s%d" % (_PEOPLE, shard)

@@ -159,7 +159,8 @@ class Rooms:
 
     def _not_joined(self, joined: Joined, error: Refused) -> None:
         if error.temporary:
-            wait = (error.retry or RETRY_SECONDS) * random.uniform(0.5, 1.5)
+            # Never sooner than the server says: it takes that for a flood.
+            wait = (error.retry or RETRY_SECONDS) * random.uniform(1.0, 1.5)
             link = self._link
 
             def again() -> None:

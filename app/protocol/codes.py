@@ -36,6 +36,7 @@ REASONS = {
     CloseCode.NO_PONG: "no pong",
     CloseCode.STATE_LOST: "state lost",
     CloseCode.TOKEN_EXPIRED: "token expired",
+    CloseCode.FLOOD: "flood",
     CloseCode.BAD_TOKEN: "bad token",
     CloseCode.BAD_MESSAGES: "bad messages",
     CloseCode.NO_HELLO: "no hello in time",

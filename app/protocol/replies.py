@@ -9,11 +9,15 @@ from app.errors import ParleyError
 
 
 class Limits(Struct):
-    """The limits a client has to know: characters of a text, bytes of a frame, rooms, unacknowledged changes."""
+    """The limits a client has to know: characters of a text, bytes of a frame, rooms, changes.
+
+    Of changes, `rate` is how many a user may make a second, `unacked` how many of a connection may be unacknowledged.
+    """
 
     text: int
     frame: int
     rooms: int
+    rate: int
     unacked: int
 
 

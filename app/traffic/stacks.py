@@ -24,12 +24,21 @@ from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis
 
+from app.allowances import KINDS
+
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.05
 DRAIN_SECONDS = 3
-UNLIMITED = {"PARLEY_CONNECTIONS_PER_ADDRESS": "0", "PARLEY_CONNECTIONS_PER_USER": "0"}
-"""Settings of a server that one machine loads with what thousands of people do: limits meant for one are off."""
+UNLIMITED = {
+    "PARLEY_CONNECTIONS_PER_ADDRESS": "0",
+    "PARLEY_CONNECTIONS_PER_USER": "0",
+    **{f"PARLEY_{kind.upper()}_PER_SECOND": "1000000" for kind in ("sends", *KINDS)},
+    "PARLEY_BYTES_PER_SECOND": "1000000000",
+}
+"""Settings of a server that one machine loads with what thousands of people do: limits meant for one are off, or so
+high that they count and are never reached.
+"""
 REPLACED_SECONDS = 60.0
 
 

@@ -23,7 +23,7 @@ class ServerDouble:
         self.received: list[Message] = []
         self.connections: list[WebSocketRoute] = []
         self.answer: dict[str, Callable[[Message], Message | None]] = {}
-        self.limits = {"text": 4000, "frame": 65536, "rooms": 100, "unacked": 32}
+        self.limits = {"text": 4000, "frame": 65536, "rooms": 100, "rate": 20, "unacked": 32}
         self.position = {"epoch": "e1", "seq": 0, "mid": "m0"}
 
     async def install(self, page: Page) -> None:

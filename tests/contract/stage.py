@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import count
@@ -17,6 +18,7 @@ from app.backplane.pipeline import Pipeline
 from app.backplane.redis_broker import RedisBroker
 from app.backplane.rosters import RedisRosters, Store
 from app.backplane.seats import RedisSeats
+from app.backplane.sends import RedisSends, Sends
 from app.events import expand
 from tests.contract.engines import almighty, witness
 from tests.fakes.broker import MemoryBroker, MemoryStore
@@ -24,6 +26,7 @@ from tests.fakes.moderation import MemoryModeration
 from tests.fakes.personal import MemoryPersonal
 from tests.fakes.rosters import MemoryActivity, MemoryRosters
 from tests.fakes.seats import MemorySeats
+from tests.fakes.sends import MemorySends
 from tests.fakes.sent import running
 from tests.support import until_async
 
@@ -64,6 +67,9 @@ class Stage(Protocol):
     async def eavesdrop(self) -> list[bytes]:
         """A list to which all that workers are told of bans and mutes is added from now on."""
 
+    async def sends(self, per_second: float, most_seconds: float, gathered_seconds: float) -> Sends:
+        """How much users send, as of another worker."""
+
     async def overhear(self, handle: str) -> list[Notice]:
         """A list to which all notices for a person are added from now on."""
 
@@ -93,6 +99,9 @@ class MemoryStage:
 
     async def seats(self) -> MemorySeats:
         return MemorySeats(self._store, f"w{next(_workers)}")
+
+    async def sends(self, per_second: float, most_seconds: float, gathered_seconds: float) -> Sends:
+        return MemorySends(self._store.sends, time.monotonic, per_second, most_seconds, gathered_seconds)
 
     async def overhear(self, handle: str) -> list[Notice]:
         heard: list[Notice] = []
@@ -164,6 +173,9 @@ class RedisStage:
         heard: list[bytes] = []
         await self._listen(keys.MODERATION, heard.append)
         return heard
+
+    async def sends(self, per_second: float, most_seconds: float, gathered_seconds: float) -> Sends:
+        return RedisSends(await self.pipeline(), per_second, most_seconds, gathered_seconds)
 
     async def overhear(self, handle: str) -> list[Notice]:
         heard: list[Notice] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from websockets.client import ClientProtocol
@@ -12,6 +13,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
+from app.allowances import Allowances
 from app.auth import Guests
 from app.backplane import keys
 from app.commands import Commands
@@ -22,12 +24,14 @@ from app.fanout import Fanout
 from app.grants import Rules
 from app.greeting import Promises
 from app.hub import Hub
+from app.limits import Rate
 from app.member import Member
 from app.metrics import Counters
 from app.moderation import Moderation
 from app.outbox import OutboxLimits, OutboxPool
 from app.people import People
 from app.presence import Patience, Presence
+from app.quota import Quota
 from app.reader import Reader
 from app.relay import Relay
 from app.rights import Rights
@@ -41,6 +45,7 @@ from tests.fakes.moderation import MemoryModeration
 from tests.fakes.personal import MemoryPersonal
 from tests.fakes.rosters import MemoryActivity, MemoryRosters
 from tests.fakes.seats import MemorySeats
+from tests.fakes.sends import MemorySends
 from tests.fakes.subscriber import MemorySubscriber
 from tests.fakes.transport import Transport
 from tests.fakes.wire import TEXT, close_code, frame
@@ -52,12 +57,14 @@ PROMISES = Promises(
     text_chars=100,
     frame_bytes=65536,
     rooms=5,
+    rate=20,
     unacked=32,
     ping_seconds=25,
     resume_events=300,
 )
 EPOCH = 1_700_000_000.0
 """When the clocks of workers stand at 0, by Redis' clock."""
+PLENTY = Rate(1e6, 1e6)
 PATIENCE = Patience(limit=5, grace_seconds=10.0, lease_seconds=15.0)
 
 
@@ -72,6 +79,7 @@ class Worker:
         signin: Signin | None = None,
         rules: Rules | None = None,
         most_of_user: int = 0,
+        rates: Mapping[str, Rate] | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.store = store or MemoryStore()
@@ -79,7 +87,9 @@ class Worker:
         self.deadlines = Deadlines(self.clock)
         self.counters = Counters()
         self.tasks = Tasks()
-        self.connections = Connections(loop, OutboxPool(loop, self.deadlines, OutboxLimits()), promises.frame_bytes)
+        self.allowances = Allowances(rates or {}, self.deadlines)
+        pool = OutboxPool(loop, self.deadlines, OutboxLimits())
+        self.connections = Connections(loop, pool, promises.frame_bytes, allowances=self.allowances)
         self.broker = MemoryBroker(self.store)
         self.subscriber = MemorySubscriber(self.store)
         self.fanout = Fanout(loop)
@@ -131,6 +141,8 @@ class Worker:
             self.people,
             self.personal,
             self.moderation,
+            Quota((rates or {}).get("sends", PLENTY), MemorySends(self.store.sends, self.clock), self.deadlines),
+            self.allowances,
             Rights(rules, sanctions),
             self.seats,
             signin,

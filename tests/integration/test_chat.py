@@ -23,7 +23,7 @@ async def test_a_guest_is_welcomed_with_limits_and_identity(url: str) -> None:
     peer = await Peer.open(url, "Ada", session="s1")
     welcome = peer.welcome
     assert (welcome["name"], welcome["session"]) == ("Ada", "s1")
-    assert welcome["limits"] == {"text": 4000, "frame": 65536, "rooms": 100, "unacked": 32}
+    assert welcome["limits"] == {"text": 4000, "frame": 65536, "rooms": 100, "rate": 1_000_000, "unacked": 32}
     assert all(welcome[field] for field in ("user", "conn", "node", "guest"))
     assert welcome["ping"] == 25
     await peer.close()

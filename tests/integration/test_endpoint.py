@@ -43,6 +43,9 @@ class Echo:
     def binary(self, payload: bytes) -> None:
         """Not used."""
 
+    def throttled(self, limit: str, seconds: float) -> None:
+        """It is not read for a while."""
+
     def goodbye(self) -> None:
         """Not used."""
 

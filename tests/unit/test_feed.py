@@ -40,7 +40,7 @@ class Bench:
         self.transport = Transport(asyncio.get_running_loop())  # type: ignore[arg-type]
         self.connection = Connection(self.transport, self.worker.connections)
         self.transport.set_protocol(self.connection)
-        self.client = FeedClient(self.connection, "lobby", self.worker.hub, self.broker)  # type: ignore[arg-type]
+        self.client = FeedClient(self.connection, "lobby", self.worker.hub, self.broker, self.worker.counters)  # type: ignore[arg-type]
         self.connection.receiver = self.client
 
     @property

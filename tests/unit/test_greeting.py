@@ -13,7 +13,7 @@ async def test_a_guest_is_welcomed(worker: Worker) -> None:
     ada = worker.connect()
     welcome = await ada.ask("hello", name=" Ada ", session="tab-1")
     assert (welcome["name"], welcome["session"], welcome["node"], welcome["ping"]) == ("Ada", "tab-1", "n1", 25)
-    assert welcome["limits"] == {"text": 100, "frame": 65536, "rooms": 5, "unacked": 32}
+    assert welcome["limits"] == {"text": 100, "frame": 65536, "rooms": 5, "rate": 20, "unacked": 32}
     again = await worker.connect().ask("hello", guest=welcome["guest"])
     assert (again["user"], again["name"]) == (welcome["user"], "Ada")
     renamed = await worker.connect().ask("hello", guest=welcome["guest"], name="Grace")

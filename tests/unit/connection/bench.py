@@ -25,6 +25,7 @@ class Heard:
         self.losses = 0
         self.goodbyes = 0
         self.at_message: Any = None
+        self.throttles: list[tuple[str, float]] = []
 
     def text(self, payload: bytes) -> None:
         self.messages.append(payload.decode())
@@ -35,6 +36,9 @@ class Heard:
         self.messages.append(payload)
         if self.at_message:
             self.at_message()
+
+    def throttled(self, limit: str, seconds: float) -> None:
+        self.throttles.append((limit, seconds))
 
     def goodbye(self) -> None:
         self.goodbyes += 1

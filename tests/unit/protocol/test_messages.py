@@ -215,7 +215,7 @@ def test_the_id_of_a_bad_request_is_found_if_it_has_one(text: str, number: int |
 
 def test_replies_are_the_documented_json() -> None:
     """Each with its type, and no field that was not set."""
-    limits = replies.Limits(text=4000, frame=65536, rooms=100, unacked=32)
+    limits = replies.Limits(text=4000, frame=65536, rooms=100, rate=20, unacked=32)
     said = {
         "welcome": replies.Welcome(1, "c9", "u1", "Ada", 25, limits, "s1", "n2", "t"),
         "ack": replies.Ack(3, "lobby", "s1-17", 1045, "m81", 1763791200123, False),
@@ -229,7 +229,7 @@ def test_replies_are_the_documented_json() -> None:
         "type": "ack", "id": 3, "room": "lobby", "cid": "s1-17",
         "seq": 1045, "mid": "m81", "ts": 1763791200123, "dup": False,
     }  # fmt: skip
-    assert read["welcome"]["limits"] == {"text": 4000, "frame": 65536, "rooms": 100, "unacked": 32}
+    assert read["welcome"]["limits"] == {"text": 4000, "frame": 65536, "rooms": 100, "rate": 20, "unacked": 32}
     assert read["going-away"] == {"type": "going-away", "after": 1.83, "reason": "drain"}
 
 
