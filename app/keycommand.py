@@ -20,7 +20,7 @@ from app.errors import ParleyError, StartError
 if TYPE_CHECKING:
     from app.backplane.keyring import Keyring
 
-SETTINGS = ("redis_url", "data_dir", "api_keys")
+SETTINGS = ("redis_url", "redis_password_file", "redis_ca_file", "redis_cert_file", "redis_key_file", "data_dir")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -59,14 +59,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     revoke = orders.add_parser("revoke", help="make a key worthless, within a second")
     revoke.add_argument("id", metavar="ID", help="as the list has it")
     for order in (create, listing, revoke):
-        for name in SETTINGS if order is listing else SETTINGS[:2]:
+        for name in (*SETTINGS, *(("api_keys",) if order is listing else ())):
             order.add_argument(flag(name), dest=name, metavar="VALUE", help=f"as for serve: {flag(name)}")
 
 
 def run(namespace: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Run the command; the exit code."""
     try:
-        given = {name: value for name in SETTINGS if (value := getattr(namespace, name, None)) is not None}
+        given = {
+            name: value for name in (*SETTINGS, "api_keys") if (value := getattr(namespace, name, None)) is not None
+        }
         settings = load(given, environment)
         if namespace.order == "create" and namespace.toml:
             key, shown = _made(namespace)

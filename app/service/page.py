@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from html import escape
@@ -35,6 +36,8 @@ _PAGE = """<!doctype html>
 <code>Authorization: Bearer pk_…</code>. Bodies are JSON, <code>Content-Type: application/json</code>.
 Errors are <code>application/problem+json</code>; their <code>code</code> says what is wrong.</p>
 {operations}
+<h3 id="types">Types</h3>
+{types}
 <h3 id="problems">Problems</h3>
 {problems}
 </section>
@@ -64,6 +67,7 @@ def page() -> bytes:
         version=escape(__version__),
         contents="".join(links),
         operations="".join(map(_operation, OPERATIONS)),
+        types="".join(map(_type, sorted(_shared()))),
         problems=_table(("status", "code"), [(str(status), code) for code, status in problems.STATUS.items()]),
         client=_table(("type", "fields", "answered by"), requests),
         server=_table(("type", "fields", "meaning"), said),
@@ -71,6 +75,7 @@ def page() -> bytes:
 
 
 _PLACES = {
+    "types": "Types",
     "problems": "Problems",
     "client": "Websocket: what a client says",
     "server": "Websocket: what the server says",
@@ -94,13 +99,29 @@ def _operation(operation: Operation) -> str:
         parts += ["<h4>Parameters</h4>", _table(("name", "in", "type", "meaning"), rows)]
     for title, type_ in (("Body", operation.body), ("Answer", operation.answer)):
         if type_ is not None:
-            parts += [f"<h4>{title}</h4>", f"<p>{escape(' '.join((type_.__doc__ or '').split()))}</p>", _fields(type_)]
+            parts += [f"<h4>{title}</h4>", f"<p>{_words(type_.__doc__ or '')}</p>", _fields(type_.__name__)]
     answers = [(status, one["description"]) for status, one in sorted(described["responses"].items())]
     return "".join([*parts, "<h4>Statuses</h4>", _table(("status", "meaning"), answers), "</article>"])
 
 
-def _fields(type_: Any) -> str:
-    schema = openapi.tree()["components"]["schemas"][type_.__name__]
+def _shared() -> set[str]:
+    """The types that others are made of."""
+    named = {type_.__name__ for one in OPERATIONS for type_ in (one.body, one.answer) if type_ is not None}
+    return openapi.tree()["components"]["schemas"].keys() - named
+
+
+def _type(name: str) -> str:
+    described = str(openapi.tree()["components"]["schemas"][name].get("description", ""))
+    return f'<h4 id="{name}">{name}</h4><p>{_words(described)}</p>{_fields(name)}'
+
+
+def _words(text: str) -> str:
+    """A sentence, with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(" ".join(text.split())))
+
+
+def _fields(name: str) -> str:
+    schema = openapi.tree()["components"]["schemas"][name]
     needed = schema.get("required", [])
     rows = [(name, _kind(one), "always" if name in needed else "") for name, one in schema["properties"].items()]
     return _table(("field", "type", "there"), rows)
@@ -116,13 +137,13 @@ def _kind(schema: dict[str, Any]) -> str:
         return f"list of {_kind(schema['items'])}"
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
-    bounds = [
-        f"{word} {schema[name]}"
-        for name, word in (("minimum", "from"), ("maximum", "to"), ("minLength", "from"), ("maxLength", "to"))
-        if name in schema and schema[name] != 2**53
-    ]
-    unit = " characters" if bounds and schema.get("type") == "string" else ""
-    return " ".join([str(schema.get("type", "any")), *bounds]) + unit
+    kind = str(schema.get("type", "any"))
+    names = ("minLength", "maxLength") if kind == "string" else ("minimum", "maximum")
+    low, high = (schema.get(name) for name in names)
+    unit = " characters" if kind == "string" else ""
+    if high is not None and high != 2**53:
+        return f"{kind}, {low or 0} to {high}{unit}"
+    return f"{kind}, not empty" if low and unit else kind
 
 
 def _named(type_: Any) -> str:
@@ -139,4 +160,4 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _cell(column: int, text: str) -> str:
-    return escape(text) if column or not text else f"<code>{escape(text)}</code>"
+    return _words(text) if column or not text else f"<code>{escape(text)}</code>"

@@ -153,3 +153,16 @@ async def test_axe_is_the_one_its_readme_describes() -> None:
     """The hash in the README is that of the file."""
     digest = hashlib.sha256((VENDOR / "axe.min.js").read_bytes()).hexdigest()
     assert f"`{digest}`" in (VENDOR / "README.md").read_text()
+
+
+async def test_the_reference_has_no_barriers(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """On a screen and on a phone, and the browser has nothing to object to under the page's policy."""
+    for more in ({"viewport": {"width": 1280, "height": 800}}, PHONE):
+        ada = await visit(replicas[0], room, **more)
+        said: list[str] = []
+        ada.page.on("console", lambda message, said=said: said.append(message.text))
+        await ada.page.goto(f"{replicas[0]}/docs")
+        await expect(ada.page.get_by_role("heading", name="HTTP API")).to_be_visible()
+        assert await barriers(ada) == []
+        assert said == []
+        assert await ada.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

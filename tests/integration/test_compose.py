@@ -22,6 +22,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.integration.compose import ROOT, UP_SECONDS, Client, Message, Stack, run
+from tests.service import BackEnd
 
 pytestmark = pytest.mark.docker
 
@@ -235,6 +236,27 @@ async def test_acknowledged_messages_survive_the_death_of_redis(stack: Stack, op
     assert [event["seq"] for event in joined["messages"]] == said
     ack = await reader.say(here, "afterwards")
     assert ack["seq"] == said[-1] + 1
+
+
+async def test_back_ends_ask_through_nginx(stack: Stack, open_client: Open) -> None:
+    """With a key made in any replica; each request may come to another one, and a retry is one message."""
+    options = ("--name", "Robot", "--scope", "send", "--scope", "read", "--scope", "counts")
+    made = await asyncio.to_thread(stack.compose, "exec", "-T", "app", "parley", "key", "create", *options)
+    host, _, port = stack.address.rpartition(":")
+    robot, here = BackEnd(int(port), made.strip(), host), room()
+    client = await open_client()
+    await client.ask("join", room=here)
+    posted = [robot.post(f"/rooms/{here}/messages", {"text": "hi"}, idempotency_key="k1") for _ in range(9)]
+    assert [(answer.status, answer.body["seq"]) for answer in posted] == [(201, 1)] + [(200, 1)] * 8
+    event = await client.event()
+    assert (event["user"], event["text"], event["mid"]) == ("svc:Robot", "hi", posted[0].body["mid"])
+    assert {len(robot.get(f"/rooms/{here}/messages").body["messages"]) for _ in range(9)} == {1}
+    workers = {robot.get("/counts").body["workers"] for _ in range(9)}
+    assert min(workers) >= 3
+    nobody = BackEnd(int(port), None, host)
+    assert [nobody.get("/counts").status, nobody.get("/none").status] == [401, 404]
+    large = nobody.ask("POST", f"/rooms/{here}/messages", b" " * 500_000, {"Content-Type": "application/json"})
+    assert large.status in (401, 413)
 
 
 def documented(name: str) -> str:
