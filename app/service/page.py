@@ -107,7 +107,7 @@ def _operation(operation: Operation) -> str:
 def _shared() -> set[str]:
     """The types that others are made of."""
     named = {type_.__name__ for one in OPERATIONS for type_ in (one.body, one.answer) if type_ is not None}
-    return openapi.tree()["components"]["schemas"].keys() - named
+    return set(openapi.tree()["components"]["schemas"]) - named
 
 
 def _type(name: str) -> str:
