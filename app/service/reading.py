@@ -13,9 +13,8 @@ from app.backplane.activity import About, Activity
 from app.backplane.broker import Broker
 from app.backplane.rosters import Store, Written
 from app.directory import ROOMS_MAX, Directory
-from app.errors import BadRequest, NotConfirmed, UnknownRoom
-from app.events import head
-from app.joining import newest, oldest
+from app.errors import NotConfirmed, UnknownRoom
+from app.paging import shown, sides
 from app.presence import Presence
 from app.protocol.replies import Person
 from app.protocol.service import (
@@ -47,27 +46,20 @@ class Reading:
 
     async def messages(self, room: str, query: PageQuery) -> MessagePage:
         """A page of a room's events, folded. Raises BadRequest, UnknownRoom."""
-        before, after, limit = query.before, query.after, query.limit
-        if isinstance(before, int) and isinstance(after, int):
-            raise BadRequest("history goes before or after, not both")
+        before, after = sides(query.before, query.after)
         about = await self._about(room)
-        if isinstance(before, int):
+        if before is not None:
             before = min(before, about.seq + 1)
-            first = max(1, before - limit)
+            first = max(1, before - query.limit)
             page = await self._broker.between(room, first, before - first)
-        elif isinstance(after, int):
-            page = await self._broker.between(room, after + 1, limit)
+        elif after is not None:
+            page = await self._broker.between(room, after + 1, query.limit)
         else:
-            page = await self._broker.latest(room, limit)
-        if isinstance(after, int):
-            events = oldest(page.events)
-            more = bool(events) and head(events[-1]).seq < page.top.seq
-        else:
-            events = newest([event for event in page.events if not isinstance(before, int) or head(event).seq < before])
-            more = bool(events) and head(events[0]).seq > page.oldest
+            page = await self._broker.latest(room, query.limit)
+        events, more = shown(page, before, after)
         # They leave as they were stored.
-        shown = cast(list[Event], [msgspec.Raw(event) for event in events])
-        return MessagePage(room, page.top.epoch, page.top.seq, shown, more)
+        messages = cast(list[Event], [msgspec.Raw(event) for event in events])
+        return MessagePage(room, page.top.epoch, page.top.seq, messages, more)
 
     async def people(self, room: str) -> RoomPeople:
         """Who is in a room. Raises UnknownRoom."""

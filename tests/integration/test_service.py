@@ -309,6 +309,13 @@ def test_a_wrong_request_is_refused(robot: BackEnd, method: str, path: str, stat
         assert answer.headers["allow"] == "GET, HEAD"
 
 
+def test_a_head_has_no_body(robot: BackEnd) -> None:
+    """And the headers of what would be answered."""
+    head, answer = robot.ask("HEAD", "/counts"), robot.get("/counts")
+    assert (head.status, head.body) == (200, None)
+    assert head.headers["content-type"] == answer.headers["content-type"]
+
+
 def test_room_names_are_one_in_all_their_forms(robot: BackEnd, room: str) -> None:
     """Composed or not, percent-encoded."""
     composed, apart = f"caf\u00e9-{room}", f"cafe\u0301-{room}"
