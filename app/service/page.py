@@ -8,7 +8,6 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from app import __version__
 from app.protocol import openapi, problems, shapes
 from app.protocol.operations import BASE, OPERATIONS, Operation
 
@@ -24,7 +23,7 @@ _PAGE = """<!doctype html>
 </head>
 <body>
 <header>
-<h1>Parley {version}</h1>
+<h1>Parley</h1>
 <p>For programs: <a href="/openapi.json">openapi.json</a> and <a href="/asyncapi.json">asyncapi.json</a>.
 <a href="/">To the chat</a></p>
 <nav aria-label="Contents"><ul>{contents}</ul></nav>
@@ -64,7 +63,6 @@ def page() -> bytes:
     requests = [(shapes.tag(one), _named(one), ", ".join(shapes.REPLIES[shapes.tag(one)])) for one in shapes.CLIENT]
     said = [(shapes.tag(one), _named(one), " ".join((one.__doc__ or "").split())) for one in shapes.SERVER]
     return _PAGE.format(
-        version=escape(__version__),
         contents="".join(links),
         operations="".join(map(_operation, OPERATIONS)),
         types="".join(map(_type, sorted(_shared()))),
