@@ -323,14 +323,16 @@ def test_room_names_are_one_in_all_their_forms(robot: BackEnd, room: str) -> Non
     assert robot.get(f"/rooms/{in_path(composed)}").body["room"] == composed
 
 
-def test_foreign_pages_are_let_in_nowhere(robot: BackEnd) -> None:
-    """No CORS: no page of another origin reads an answer, nor may it ask, even with a key."""
-    for method in ("GET", "OPTIONS"):
-        headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
-        answer = robot.ask(method, "/rooms", headers=headers)
-        assert (answer.status, answer.body["code"]) == (403, "forbidden")
+def test_foreign_pages_are_let_in_nowhere(robot: BackEnd, room: str) -> None:
+    """No CORS: no page of another origin reads an answer, nor may it change anything, even with a key."""
+    headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    for method, status in (("GET", 200), ("OPTIONS", 405), ("POST", 403)):
+        path = f"/rooms/{room}/messages" if method == "POST" else "/rooms"
+        answer = robot.ask(method, path, b'{"text":"x"}' if method == "POST" else None, headers)
+        assert answer.status == status
         assert not [name for name in answer.headers if name.startswith("access-control")]
         assert answer.headers["cache-control"] == "no-store"
+    assert robot.get(f"/rooms/{room}").status == 404
 
 
 def parley(*arguments: str) -> subprocess.CompletedProcess[str]:
