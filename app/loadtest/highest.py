@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from app.loadtest.measure import Measure
+from app.loadtest.plan import Plan
 from app.loadtest.run import Display, Session
 from app.loadtest.verdict import Verdict, broken, doubts, missed, own_limit
 from app.traffic.machine import DISTURBED_CORES
@@ -14,7 +15,8 @@ from app.traffic.search import Outcome, Search
 
 STEP_PART, STEP_LEAST_SECONDS, STEP_MOST_SECONDS = 6, 3.0, 10.0
 ROUGH_SECONDS = 2.0
-WARM_SECONDS, SETTLE_SECONDS, REST_SECONDS = 3.0, 1.0, 1.0
+SETTLE_SECONDS, REST_SECONDS = 1.0, 1.0
+WARM_SENDS, WARM_LEAST_SECONDS, WARM_MOST_SECONDS = 128, 3.0, 30.0
 HOPELESS = 3.0
 
 
@@ -23,7 +25,7 @@ async def find(session: Session, shown: Display) -> tuple[Verdict, list[Measure]
     plan = session.plan
     search = Search(plan.rate)
     fine_seconds = min(STEP_MOST_SECONDS, max(STEP_LEAST_SECONDS, plan.duration / STEP_PART))
-    warm = await session.load(plan.rate, WARM_SECONDS, forget=True)
+    warm = await session.load(plan.rate, _warm_up(plan), forget=True)
     violations = broken(warm)
     steps: list[dict[str, Any]] = []
     held: list[Measure] = []
@@ -46,6 +48,11 @@ async def find(session: Session, shown: Display) -> tuple[Verdict, list[Measure]
         await asyncio.sleep(REST_SECONDS)
     held = [measure for measure in held if measure.rate in search.results]
     return _verdict(session, search, held, violations, limits), held, steps
+
+
+def _warm_up(plan: Plan) -> float:
+    """Seconds until the servers remember of each sender as much as they ever do: until then each send costs more."""
+    return min(WARM_MOST_SECONDS, max(WARM_LEAST_SECONDS, WARM_SENDS * plan.sockets / plan.rate))
 
 
 def judged(measure: Measure, session: Session) -> tuple[Outcome, list[str]]:
