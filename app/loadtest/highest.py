@@ -51,8 +51,12 @@ async def find(session: Session, shown: Display) -> tuple[Verdict, list[Measure]
 
 
 def _warm_up(plan: Plan) -> float:
-    """Seconds until the servers remember of each sender as much as they ever do: until then each send costs more."""
-    return min(WARM_MOST_SECONDS, max(WARM_LEAST_SECONDS, WARM_SENDS * plan.sockets / plan.rate))
+    """Seconds until the servers remember as much of each sender as they ever do, for each send costs more until then.
+
+    Where that would take too long at the first rate, it is left to the search.
+    """
+    seconds = WARM_SENDS * plan.sockets / plan.rate
+    return max(WARM_LEAST_SECONDS, seconds if seconds <= WARM_MOST_SECONDS else 0.0)
 
 
 def judged(measure: Measure, session: Session) -> tuple[Outcome, list[str]]:
