@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 # Most tests wait, for servers, leases and drains, far more than they compute.
 PROCESSES_PER_CORE = 2
 LONGEST_FIRST = (
-    "tests/integration/test_compose.py",
+    "tests/integration/test_compose",
     "tests/attacks/",
     "tests/integration/test_loadtest.py",
     "tests/browser/",

@@ -37,7 +37,9 @@ class Proxy:
         self.connections.add(task)
         task.add_done_callback(self.connections.discard)
         try:
-            await self._forward(reader, writer)
+            # Cancelled by `proxying` alone, in the end; Python 3.11 would report it as an error of the stream's.
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._forward(reader, writer)
         finally:
             writer.transport.abort()
 

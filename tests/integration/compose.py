@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import secrets
+import shlex
 import subprocess
 from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -137,3 +141,35 @@ class Client:
     async def _receive(self) -> Message:
         message: Message = json.loads(await self._websocket.recv())
         return message
+
+
+Open = Callable[..., Awaitable[Client]]
+"""What the fixture `open_client` gives: opens a client, with the fields of its hello."""
+
+
+def room() -> str:
+    """A room that no other test uses."""
+    return f"room-{secrets.token_hex(4)}"
+
+
+def documented(name: str) -> str:
+    """The commands that docs/operations.md gives for something."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    found = re.search(
+        rf"<!-- tried by tests/integration/test_compose\w*.py: {name} -->\n```sh\n(.*?)```", page, re.DOTALL
+    )
+    assert found is not None, name
+    return found[1]
+
+
+def carry_out(stack: Stack, name: str, directory: Path) -> None:
+    """Type them, in a directory of the test's own."""
+    run(
+        "bash",
+        "-ec",
+        f"cd {shlex.quote(str(directory))}\n{documented(name)}",
+        timeout_seconds=UP_SECONDS,
+        COMPOSE_FILE=str(ROOT / "docker-compose.yml"),
+        COMPOSE_PROJECT_NAME=stack.project,
+        PARLEY_PORT=stack.address,
+    )

@@ -1,14 +1,17 @@
-"""Fixtures of the client's tests."""
+"""Fixtures of the client's tests, and of those of the compose stack."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.double import Double, playing
 from tests.fakes.terminal import Terminal
+from tests.integration.compose import Client, Stack
+from tests.integration.compose import Open as OpenClient
 from tests.support import until
 
 Open = Callable[..., Terminal]
@@ -39,3 +42,27 @@ def ready(one: Terminal) -> Terminal:
     """Wait until it is in the room and can be typed into."""
     until(lambda: "online" in one.status, "the status line says online")
     return one
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """One running stack for all tests of a file."""
+    stack = Stack()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+
+
+@pytest.fixture
+async def open_client(stack: Stack) -> AsyncIterator[OpenClient]:
+    """Opens clients; all are closed at the end."""
+    async with AsyncExitStack() as clients:
+
+        async def open_one(**hello: str) -> Client:
+            client = await Client.open(stack, **hello)
+            clients.push_async_callback(client.close)
+            return client
+
+        yield open_one

@@ -7,21 +7,16 @@ import contextlib
 import email
 import email.message
 import json
-import re
-import secrets
-import shlex
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.integration.compose import ROOT, UP_SECONDS, Client, Message, Stack, run
+from tests.integration.compose import Client, Message, Open, Stack, carry_out, room, run
 from tests.service import BackEnd
 
 pytestmark = pytest.mark.docker
@@ -47,32 +42,6 @@ OUTSIDE = {
     "too long an address": b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     "too large a body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n",
 }
-
-Open = Callable[..., Awaitable[Client]]
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """One running stack for all tests of this file."""
-    stack = Stack()
-    try:
-        stack.up()
-        yield stack
-    finally:
-        stack.down()
-
-
-@pytest.fixture
-async def open_client(stack: Stack) -> AsyncIterator[Open]:
-    """Opens clients; all are closed at the end."""
-    async with AsyncExitStack() as clients:
-
-        async def open_one(**hello: str) -> Client:
-            client = await Client.open(stack, **hello)
-            clients.push_async_callback(client.close)
-            return client
-
-        yield open_one
 
 
 async def one_on_each(open_client: Open, nodes: set[str]) -> dict[str, Client]:
@@ -105,11 +74,6 @@ def nginx_processes(stack: Stack) -> set[str]:
     (container,) = stack.containers("nginx").values()
     rows = run("docker", "top", container, "-o", "pid,comm").splitlines()[1:]
     return {pid for pid, command in map(str.split, rows) if command == "nginx"}  # the health check comes and goes
-
-
-def room() -> str:
-    """A room that no other test uses."""
-    return f"room-{secrets.token_hex(4)}"
 
 
 async def test_clients_on_different_replicas_share_a_room(stack: Stack, open_client: Open) -> None:
@@ -259,27 +223,6 @@ async def test_back_ends_ask_through_nginx(stack: Stack, open_client: Open) -> N
     assert large.status in (401, 413)
 
 
-def documented(name: str) -> str:
-    """The commands that docs/operations.md gives for something."""
-    page = (ROOT / "docs" / "operations.md").read_text()
-    found = re.search(rf"<!-- tried by tests/integration/test_compose.py: {name} -->\n```sh\n(.*?)```", page, re.DOTALL)
-    assert found is not None, name
-    return found[1]
-
-
-def carry_out(stack: Stack, name: str, directory: Path) -> None:
-    """Type them, in a directory of the test's own."""
-    run(
-        "bash",
-        "-ec",
-        f"cd {shlex.quote(str(directory))}\n{documented(name)}",
-        timeout_seconds=UP_SECONDS,
-        COMPOSE_FILE=str(ROOT / "docker-compose.yml"),
-        COMPOSE_PROJECT_NAME=stack.project,
-        PARLEY_PORT=stack.address,
-    )
-
-
 async def listen(client: Client) -> list[Message]:
     """Every event until the connection is closed."""
     events: list[Message] = []
@@ -426,121 +369,3 @@ def answered(stack: Stack, request: bytes) -> tuple[int, email.message.Message]:
             got += part
     line, _, headers = got.partition(b"\r\n\r\n")[0].decode("latin-1").partition("\r\n")
     return int(line.split()[1]), email.message_from_string(headers)
-
-
-def test_the_image_holds_nothing_to_build_or_test_with(stack: Stack) -> None:
-    """The product's environment has its runtime packages alone; no compiler is there."""
-    unwanted = ["pip", "setuptools", "pytest", "mypy", "ruff", "playwright", "hypothesis", "testcontainers"]
-    check = f"import importlib.util as u; print([name for name in {unwanted} if u.find_spec(name)])"
-    assert stack.compose("exec", "-T", "app", "python3", "-c", check).strip() == "[]"
-    check = "import shutil; print([name for name in ('cc', 'gcc', 'make') if shutil.which(name)])"
-    assert stack.compose("exec", "-T", "app", "python3", "-c", check).strip() == "[]"
-
-
-PROBE = """
-import redis
-
-def told(client, *command):
-    try:
-        return str(client.execute_command(*command))
-    except redis.RedisError as error:
-        return str(error)
-
-password = open("/data/redis-password").read().strip()
-print(told(redis.Redis("redis", protocol=2), "PING"))
-replica = redis.Redis("redis", username="parley", password=password)
-for command in (["PING"], ["FLUSHALL"], ["KEYS", "*"], ["GET", "other"], ["PUBLISH", "other", "x"]):
-    print(told(replica, *command))
-print(told(redis.Redis("redis", username="admin", password=password), "PING"))
-"""
-
-
-def test_redis_lets_in_who_has_a_password_and_no_more_than_needed(stack: Stack) -> None:
-    """Nobody without one, the replicas to what is theirs, none of them as admin."""
-    said = stack.compose("exec", "-T", "app", "python3", "-c", PROBE).splitlines()
-    assert "Authentication required" in said[0]
-    assert said[1] == "True"
-    assert all("permission" in line.lower() for line in said[2:6]), said
-    assert "invalid username-password pair" in said[6]
-
-
-def test_redis_is_reached_by_replicas_alone_and_reaches_nobody(stack: Stack) -> None:
-    """nginx is on another network; Redis' own leads nowhere."""
-    hosts = {}
-    for service in ("redis", "app", "nginx"):
-        (_, container), *_ = stack.containers(service).items()
-        hosts[service] = set(stack.inspect(container)["NetworkSettings"]["Networks"])
-    assert hosts["redis"] < hosts["app"]
-    assert not hosts["redis"] & hosts["nginx"]
-    (inside,) = hosts["redis"]
-    assert json.loads(run("docker", "network", "inspect", inside))[0]["Internal"] is True
-
-
-def test_passwords_are_made_once_and_are_in_no_description(stack: Stack) -> None:
-    """Two stacks never share them; bringing the stack up again keeps them, and `docker inspect` does not show them."""
-    read = ("exec", "-T", "redis", "cat", "/users/admin-password")
-    admin = stack.compose(*read).strip()
-    replicas = stack.compose("exec", "-T", "app", "cat", "/data/redis-password").strip()
-    assert len({admin, replicas}) == 2
-    assert min(len(admin), len(replicas)) >= 43
-    stack.up()
-    assert stack.compose(*read).strip() == admin
-    for service in ("redis", "app", "nginx"):
-        for container in stack.containers(service).values():
-            described = json.dumps(stack.inspect(container))
-            assert admin not in described
-            assert replicas not in described
-    users = stack.compose("exec", "-T", "redis", "cat", "/users/users.acl")
-    assert admin not in users
-    assert replicas not in users
-    assert stack.compose("exec", "-T", "app", "stat", "-c", "%a %U", "/data/redis-password").strip() == "400 parley"
-
-
-async def test_passwords_can_be_renewed_as_documented(stack: Stack, open_client: Open, tmp_path: Path) -> None:
-    """The old ones are good for nothing, the replicas come back with the new one, and nobody is cut off."""
-    read = ("exec", "-T", "app", "cat", "/data/redis-password")
-    before = stack.compose(*read)
-    client = await open_client()
-    here = room()
-    await client.ask("join", room=here)
-    await asyncio.to_thread(carry_out, stack, "renew", tmp_path)
-    assert stack.compose(*read) != before
-    await asyncio.to_thread(stack.up, "--scale", "app=3")
-    assert (await client.say(here, "still here"))["seq"] == 1
-    assert stack.compose("exec", "-T", "redis", "redis-admin", "ping").strip() == "PONG"
-
-
-@pytest.mark.parametrize("service", ["app", "nginx", "redis"])
-def test_containers_write_only_where_they_are_meant_to(stack: Stack, service: str) -> None:
-    """Tried where its user might like to: its own volumes are left, and memory that is not kept."""
-    places = "/ /bin /etc /etc/nginx /etc/parley /opt/parley /root /run /srv /tmp /usr/local/bin /users /var/tmp /data"
-    attempt = f"for p in {places}; do touch $p/.probe 2>/dev/null && rm $p/.probe && echo $p; done; true"
-    written = stack.compose("exec", "-T", service, "sh", "-c", attempt).split()
-    assert written == {"app": ["/tmp", "/data"], "nginx": ["/tmp"], "redis": ["/tmp", "/data"]}[service]
-
-
-@pytest.mark.parametrize("service", ["app", "nginx", "passwords", "redis"])
-def test_containers_have_no_privileges(stack: Stack, service: str) -> None:
-    """Every container is bounded, has no capabilities, and cannot write to its own file system."""
-    containers = stack.compose("ps", "-a", "-q", service).split()
-    assert containers
-    for container in containers:
-        described = stack.inspect(container)
-        host = described["HostConfig"]
-        assert host["CapDrop"] == ["ALL"]
-        assert host["ReadonlyRootfs"] is True
-        assert host["SecurityOpt"] == ["no-new-privileges:true"]
-        assert host["Memory"] > 0
-        assert host["PidsLimit"] > 0
-        assert not host["Privileged"]
-        assert described["Config"]["User"] not in ("", "root", "0")
-
-
-@pytest.mark.parametrize("service", ["app", "nginx", "redis"])
-def test_no_process_is_root_and_docker_knows_whether_it_is_well(stack: Stack, service: str) -> None:
-    """Seen from outside; each has a check of its own, and passes it."""
-    for container in stack.containers(service).values():
-        users = run("docker", "top", container, "-o", "pid,uid").splitlines()[1:]
-        assert users
-        assert all(line.split()[1] != "0" for line in users), users
-        assert stack.inspect(container)["State"]["Health"]["Status"] == "healthy"
