@@ -93,7 +93,7 @@ async def test_what_is_typed_offline_arrives_exactly_once(
         await expect(ada.row(f"thought {number}")).to_have_attribute("data-state", "pending")
     await expect(ada.banner).to_be_visible()
     proxy.refusing = False
-    await ada.status.get_by_role("button", name="Try now").click()
+    await ada.hurries()
     for number in range(3):
         await expect(ada.row(f"thought {number}")).to_have_attribute("data-state", "sent")
     await bob.say("after")

@@ -72,6 +72,11 @@ class Visitor:
         """Wait until the page is online."""
         await expect(self.status).to_have_attribute("data-connection", "online")
 
+    async def hurries(self) -> None:
+        """Press "Try now", unless the page is back by itself before that."""
+        await self.status.evaluate("status => status.querySelector('.banner button')?.click()")
+        await self.connected()
+
     async def reconnects(self, cut: Callable[[], None]) -> None:
         """Break the connection and wait until the page has made another, which may take less than a glance."""
         async with self.page.expect_event("websocket"):
