@@ -33,6 +33,10 @@ _SWITCH = (
 )
 
 
+HEAD_BYTES = 8192
+"""Longer heads are refused, by Sanic."""
+
+
 class Protocol(HttpProtocol):
     """Sanic's protocol for HTTP, which lets go of a transport that has become a websocket.
 
@@ -46,14 +50,29 @@ class Protocol(HttpProtocol):
         self.handed_over: Stream | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """A connection was accepted."""
-        super().connection_made(transport)  # type: ignore[no-untyped-call]
+        """A connection was accepted. Sanic hears of it with its first whole head: without one it costs no task."""
+        self.transport = transport
+        self.recv_buffer = bytearray()
         self.app.ctx.arrivals.enter(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request."""
+        if self.conn_info is not None:
+            super().data_received(data)
+            return
+        head = self.recv_buffer
+        # The end of the head may have come in parts.
+        begin = max(0, len(head) - 3)
+        head += data
+        if head.find(b"\r\n\r\n", begin) >= 0 or len(head) > HEAD_BYTES:
+            super().connection_made(self.transport)  # type: ignore[no-untyped-call]
+            super().data_received(bytes(head))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone, before it became a websocket."""
         self.app.ctx.arrivals.leave(self)
-        super().connection_lost(exc)  # type: ignore[no-untyped-call]
+        if self.conn_info is not None:
+            super().connection_lost(exc)  # type: ignore[no-untyped-call]
 
     def check_timeouts(self) -> None:
         """Called by Sanic, to set a timer for each connection: `Arrivals` looks after all of them together."""

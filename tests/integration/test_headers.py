@@ -19,7 +19,7 @@ ASKED = {
     "file not changed": b"GET /client/parley.js HTTP/1.1\r\nHost: x\r\nIf-None-Match: %s\r\n\r\n",
     "no such file": b"GET /web/nope HTTP/1.1\r\nHost: x\r\n\r\n",
     "API": b"GET /api/v1/rooms HTTP/1.1\r\nHost: x\r\n\r\n",
-    "wrong argument": b"GET /api/v1/rooms?limit=x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no key for the API": b"GET /api/v1/rooms?limit=x HTTP/1.1\r\nHost: x\r\n\r\n",
     "no such API": b"GET /api/nope HTTP/1.1\r\nHost: x\r\n\r\n",
     "wrong method of the API": b"POST /api/v1/rooms HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
     "protocol": b"GET /asyncapi.json HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -91,7 +91,7 @@ def test_every_response_has_the_headers(shared_server: Server, what: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("what", "status"), [("no such API", 404), ("wrong method of the API", 405), ("wrong argument", 400)]
+    ("what", "status"), [("no such API", 404), ("wrong method of the API", 405), ("no key for the API", 401)]
 )
 def test_errors_of_the_api_are_problems(shared_server: Server, what: str, status: int) -> None:
     """Of the standard's form."""
