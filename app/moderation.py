@@ -29,7 +29,7 @@ from app.protocol import replies
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.names import handle, room_name
 from app.room import Room
-from app.sanctions import BAN, KICK, MUTE, UNBAN, UNMUTE, Held, Sanction, Sanctions, span, spans
+from app.sanctions import BAN, KICK, MUTE, UNBAN, UNMUTE, Held, Sanction, Sanctions, span, within
 from app.tasks import Tasks
 
 POLL_SECONDS = 2.0
@@ -124,7 +124,7 @@ class Moderation:
         if bool(user) == bool(address):
             raise BadRequest("a ban is for a user or for an address")
         sanction = self._sanction(BAN, user, by, room, reason, address, spread)
-        if sanction.address and _within(spared, sanction.address):
+        if sanction.address and within(spared, sanction.address):
             raise BadRequest("this is your own address, too")
         return await self._impose(replace(sanction, spared=spared if spread else ""), seconds)
 
@@ -254,7 +254,7 @@ class Moderation:
         if sanction.spread:
             known = {member.address for member in here} - {""}
             for address in sorted(known)[:ADDRESSES_MAX]:
-                if _within(sanction.spared, span(address)):
+                if within(sanction.spared, span(address)):
                     continue
                 self._tasks.start(self._spread(sanction, address, seconds), name="ban of an address")
         for member in here:
@@ -301,7 +301,7 @@ class Moderation:
         for number, connection in enumerate(list(self._connections.open)):
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
-            if connection.is_open and _within(connection.address, net):
+            if connection.is_open and within(connection.address, net):
                 self._meet_address(connection, held)
 
     def _meet_address(self, connection: Connection, held: Held) -> None:
@@ -311,12 +311,6 @@ class Moderation:
                 self._meet(receiver, sanction, self.sanctions.seconds(held))
         elif sanction.room in ("", receiver.about.get("room", "")):
             connection.close(CloseCode.BANNED, REASONS[CloseCode.BANNED])
-
-
-def _within(address: str, net: str) -> bool:
-    """Whether an address is in a network in its one form."""
-    prefix = (6 if ":" in net else 4, int(net.rpartition("/")[2]))
-    return net in spans(address, [prefix])
 
 
 def _told(sanction: Sanction, seconds: float | None) -> bytes:

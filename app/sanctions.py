@@ -158,12 +158,14 @@ class Sanctions:
     def put(self, held: Held) -> None:
         """A sanction holds from now on."""
         self._held[held.sanction.key] = held
-        self._note_prefixes()
+        if held.sanction.address:
+            self._prefixes.add(_prefix(held.sanction.address))
 
     def drop(self, keys: Collection[str]) -> list[Held]:
         """These do not hold any longer; those that did."""
         dropped = [held for each in keys if (held := self._held.pop(each, None)) is not None]
-        self._note_prefixes()
+        if any(held.sanction.address for held in dropped):
+            self._note_prefixes()
         return dropped
 
     def replace(self, version: int, known: Mapping[str, Held]) -> tuple[list[Held], list[Held]]:
@@ -182,8 +184,17 @@ class Sanctions:
             self.drop(over)
 
     def _note_prefixes(self) -> None:
-        nets = [ip_network(held.sanction.address) for held in self if held.sanction.address]
-        self._prefixes = {(net.version, net.prefixlen) for net in nets}
+        self._prefixes = {_prefix(held.sanction.address) for held in self if held.sanction.address}
+
+
+def within(address: str, net: str) -> bool:
+    """Whether a peer's address is in a network, given in its one form."""
+    return net in spans(address, [_prefix(net)])
+
+
+def _prefix(net: str) -> tuple[int, int]:
+    """Version and prefix length of a network in its one form."""
+    return (6 if ":" in net else 4, int(net.rpartition("/")[2]))
 
 
 def spans(address: str, prefixes: Collection[tuple[int, int]]) -> list[str]:
