@@ -15,10 +15,12 @@ from collections.abc import Sequence
 
 import structlog
 
-from app import __version__, doctor, keycommand, loadtest, log, terminal, verify
+from app import __version__, doctor, keycommand, log, terminal
 from app.backplane import permissions
 from app.config import PREFIX, TOKEN, Settings, flag, links, load, password_in, several
 from app.errors import ParleyError, SettingError, StartError
+from app.loadtest import command as loadtest
+from app.verify import command as verify
 
 
 def _parser() -> argparse.ArgumentParser:

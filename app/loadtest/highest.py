@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 from app.loadtest.measure import Measure
-from app.loadtest.plan import Plan
+from app.loadtest.plan import Limit, Plan
 from app.loadtest.run import Display, Session
 from app.loadtest.verdict import Verdict, broken, doubts, missed, own_limit
 from app.traffic.machine import DISTURBED_CORES
@@ -25,7 +26,7 @@ async def find(session: Session, shown: Display) -> tuple[Verdict, list[Measure]
     plan = session.plan
     search = Search(plan.rate)
     fine_seconds = min(STEP_MOST_SECONDS, max(STEP_LEAST_SECONDS, plan.duration / STEP_PART))
-    warm = await session.load(plan.rate, _warm_up(plan), forget=True)
+    warm = await session.load(plan.rate, warm_up(plan), forget=True)
     violations = broken(warm)
     steps: list[dict[str, Any]] = []
     held: list[Measure] = []
@@ -37,12 +38,12 @@ async def find(session: Session, shown: Display) -> tuple[Verdict, list[Measure]
         violations += broken(measure)
         if not measure.whole:
             break
-        outcome, reasons = judged(measure, session)
+        outcome, reasons = judged(measure, plan.slo)
         decided = search.tell(outcome)
         if fine and outcome is Outcome.PASSED:
             held.append(measure)
         elif fine and decided:
-            limits.append(_not_the_server(measure, session))
+            limits.append(not_the_server(measure, plan.slo))
         steps.append(_step(measure, fine, outcome, "; ".join(reasons) or outcome.value))
         shown.say(_line(measure, fine, steps[-1]["reason"]))
         await asyncio.sleep(REST_SECONDS)
@@ -50,7 +51,7 @@ async def find(session: Session, shown: Display) -> tuple[Verdict, list[Measure]
     return _verdict(session, search, held, violations, limits), held, steps
 
 
-def _warm_up(plan: Plan) -> float:
+def warm_up(plan: Plan) -> float:
     """Seconds until the servers remember as much of each sender as they ever do, for each send costs more until then.
 
     Where that would take too long at the first rate, it is left to the search.
@@ -59,9 +60,8 @@ def _warm_up(plan: Plan) -> float:
     return max(WARM_LEAST_SECONDS, seconds if seconds <= WARM_MOST_SECONDS else 0.0)
 
 
-def judged(measure: Measure, session: Session) -> tuple[Outcome, list[str]]:
+def judged(measure: Measure, slo: Sequence[Limit]) -> tuple[Outcome, list[str]]:
     """What a step says about its rate, and why it did not pass."""
-    slo = session.plan.slo
     reasons = [*broken(measure), *missed(measure, slo), *doubts(measure)]
     if not reasons:
         return Outcome.PASSED, []
@@ -71,9 +71,9 @@ def judged(measure: Measure, session: Session) -> tuple[Outcome, list[str]]:
     return Outcome.HOPELESS if far or broken(measure) else Outcome.MISSED, reasons
 
 
-def _not_the_server(measure: Measure, session: Session) -> str:
+def not_the_server(measure: Measure, slo: Sequence[Limit]) -> str:
     """What else held up a step that decided; empty if it was the server."""
-    if own_limit(measure, session.plan.slo):
+    if own_limit(measure, slo):
         return "the load test was the limit, not the server: " + "; ".join(doubts(measure))
     if measure.others > DISTURBED_CORES:
         return f"the machine was not quiet: other programs used {measure.others:.2f} cores"
