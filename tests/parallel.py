@@ -15,8 +15,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Most tests wait, for servers, leases and drains, far more than they compute.
 PROCESSES_PER_CORE = 2
+# These files share one stack of containers.
+COMPOSE = "tests/integration/test_compose"
 LONGEST_FIRST = (
-    "tests/integration/test_compose",
+    COMPOSE,
     "tests/attacks/",
     "tests/integration/test_loadtest.py",
     "tests/browser/",
@@ -36,6 +38,8 @@ class Schedule(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file.startswith(COMPOSE):
+            return COMPOSE
         return nodeid if file in EACH_BY_ITSELF else file
 
 

@@ -44,9 +44,9 @@ def ready(one: Terminal) -> Terminal:
     return one
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """One running stack for all tests of a file."""
+    """One running stack for all tests; tests/parallel.py keeps them in one process."""
     stack = Stack()
     try:
         stack.up()
