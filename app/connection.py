@@ -33,6 +33,7 @@ FRAMES_AT_ONCE = 1000
 DROPPED_BYTES = 1024 * 1024
 CLOSE_SECONDS = 2.0
 FRAGMENTS = 64
+CHAT_BYTES = 65_536
 LOT = 64
 BLOCK_BYTES = 1024
 
@@ -73,6 +74,7 @@ class Connections:
         admission: counts them.
         deadlines: for closing handshakes and slow peers.
         message_bytes: limit of a message over all its fragments.
+        fragments_max: most fragments of a message, empty ones included.
         allowances: of `frames` and `bytes`, counted in lots of LOT frames and blocks.
         on_closed: told of each connection that this side ends, and the close code.
     """
@@ -90,6 +92,7 @@ class Connections:
         self.pool = pool
         self.deadlines: Deadlines = pool.deadlines
         self.message_bytes = message_bytes
+        self.fragments_max = FRAGMENTS if message_bytes <= CHAT_BYTES else FRAGMENTS + message_bytes // 16
         self.allowances = Allowances({}, pool.deadlines) if allowances is None else allowances
         self.open: dict[Connection, None] = {}
         self.on_closed: Callable[[Connection, int], None] = lambda connection, code: None
@@ -368,12 +371,12 @@ class Connection(asyncio.Protocol):
                     return
                 self._fragments, self._seen = [], frame.opcode
             self._fragments.append(bytes(frame.data))
-            if frame.fin:
-                payload, self._fragments = b"".join(self._fragments), None
-                self._message(0x80 | self._seen, payload)
-            elif len(self._fragments) > FRAGMENTS + self._all.message_bytes // 1024:
+            if len(self._fragments) > self._all.fragments_max:
                 self._fragments = None
                 self._fail(CloseCode.TOO_BIG, frames.close(CloseCode.TOO_BIG, "too many fragments"))
+            elif frame.fin:
+                payload, self._fragments = b"".join(self._fragments), None
+                self._message(0x80 | self._seen, payload)
 
     # Ends
 
