@@ -113,84 +113,19 @@ class Worker:
     """One worker process' parts."""
 
     def __init__(self, settings: Settings, place: Place, address: Address) -> None:
-        loop = asyncio.get_running_loop()
         self.settings = settings
         self.place = place
         self.name = f"{settings.node_name}.{place.number}" if place.workers > 1 else settings.node_name
         self.tasks = Tasks()
         self.counters = Counters()
         self.board = Scoreboard(place.board_fd, place.workers)
+        loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(loop.time)
-        limits = OutboxLimits(settings.slow_soft_bytes, settings.slow_grace_seconds, settings.slow_hard_bytes)
-        self._places = places_for(
-            resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings.arrivals_per_worker, settings.connections_per_worker
-        )
-        admission = Admission(self._places.connections, settings.connections_per_address)
-        allowances = Allowances({kind: rate(settings, kind) for kind in KINDS}, self.deadlines)
-        pool = OutboxPool(loop, self.deadlines, limits)
-        self.connections = Connections(loop, pool, settings.message_bytes, admission, allowances)
-        self.connections.on_closed = Closings(self.counters).closed
-        seconds = settings.redis_timeout_seconds
-        self.pipeline = Pipeline(address, f"parley-{self.name}", seconds)
-        self.broker = RedisBroker(self.pipeline, settings.history_events, settings.history_seconds)
-        self.subscriber = Subscriber(address, f"parley-{self.name}-sub", seconds)
-        fanout = Fanout(loop)
-        reader = Reader(self.broker, fanout, self.counters)
-        self.hub = Hub(self.subscriber, self.deadlines, reader)
-        self.relay = Relay(self.hub, reader, fanout, self.broker, self.counters)
-        self.subscriber.on_messages = self.relay.deliver
-        self.subscriber.on_again = self._subscribed_again
-        patience = Patience(settings.presence_limit, settings.presence_grace_seconds, settings.presence_lease_seconds)
-        rosters = RedisRosters(self.pipeline)
-        self.presence = Presence(self.hub, rosters, self.counters, loop.time, patience)
-        self.relay.on_people = self.presence.hear
-        activity = RedisActivity(self.pipeline, settings.history_seconds)
-        self.directory = Directory(activity, self.presence, self.broker.touched, loop.time)
-        self.reading = Reading(self.broker, activity, rosters, self.presence, self.directory)
-        self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
-        self.people = People(self.subscriber, self.counters)
-        self.relay.on_other = self._other
-        sanctions = Sanctions(lambda: time.time() + self.counters.redis_clock_offset_seconds)
-        self.moderation = Moderation(
-            RedisModeration(self.pipeline),
-            self.subscriber,
-            self.people,
-            sanctions,
-            self.tasks,
-            self.counters,
-            self.connections,
-        )
-        self.counting = Counting(
-            RedisCensus(self.pipeline),
-            activity,
-            self.presence,
-            self.people,
-            lambda: len(self.connections.open),
-            loop.time,
-        )
-        personal = RedisPersonal(self.pipeline, settings.history_seconds)
-        self.speaking = Speaking(self.broker, personal, self.reading, self.counters, settings.text_chars)
-        users = signin(settings)
-        self.keys = users.remote if users is not None else None
-        self.commands = Commands(
-            self.hub,
-            self.broker,
-            self.presence,
-            self.directory,
-            Guests(*several(settings.secret)),
-            self.tasks,
-            self.deadlines,
-            self.counters,
-            self._promises(),
-            self.people,
-            personal,
-            self.moderation,
-            self._quota(),
-            allowances,
-            rights(settings, sanctions),
-            self._seats(rosters.worker),
-            users,
-        )
+        self._accept(loop)
+        self._reach_redis(address)
+        self._keep_rooms(loop)
+        self._know_people(loop)
+        self._carry_out()
         self.lifecycle = Lifecycle(
             place.number,
             self.board,
@@ -206,6 +141,95 @@ class Worker:
             self.canary,
             self.moderation,
             settings.ping_seconds,
+        )
+
+    def _accept(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The connections, and what bounds them."""
+        settings = self.settings
+        self._places = places_for(
+            resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings.arrivals_per_worker, settings.connections_per_worker
+        )
+        admission = Admission(self._places.connections, settings.connections_per_address)
+        self._allowances = Allowances({kind: rate(settings, kind) for kind in KINDS}, self.deadlines)
+        limits = OutboxLimits(settings.slow_soft_bytes, settings.slow_grace_seconds, settings.slow_hard_bytes)
+        pool = OutboxPool(loop, self.deadlines, limits)
+        self.connections = Connections(loop, pool, settings.message_bytes, admission, self._allowances)
+        self.connections.on_closed = Closings(self.counters).closed
+
+    def _reach_redis(self, address: Address) -> None:
+        """Both connections to Redis, and what is kept there."""
+        settings = self.settings
+        seconds = settings.redis_timeout_seconds
+        self.pipeline = Pipeline(address, f"parley-{self.name}", seconds)
+        self.subscriber = Subscriber(address, f"parley-{self.name}-sub", seconds)
+        self.subscriber.on_again = self._subscribed_again
+        self.broker = RedisBroker(self.pipeline, settings.history_events, settings.history_seconds)
+        self._rosters = RedisRosters(self.pipeline)
+        self._activity = RedisActivity(self.pipeline, settings.history_seconds)
+        self._personal = RedisPersonal(self.pipeline, settings.history_seconds)
+        self.canary = Canary(secrets.token_urlsafe(9), self.pipeline, self.subscriber, self.counters)
+
+    def _keep_rooms(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The rooms open here: their members, logs and rosters, and how events get to them."""
+        settings = self.settings
+        fanout = Fanout(loop)
+        reader = Reader(self.broker, fanout, self.counters)
+        self.hub = Hub(self.subscriber, self.deadlines, reader)
+        self.relay = Relay(self.hub, reader, fanout, self.broker, self.counters)
+        self.subscriber.on_messages = self.relay.deliver
+        patience = Patience(settings.presence_limit, settings.presence_grace_seconds, settings.presence_lease_seconds)
+        self.presence = Presence(self.hub, self._rosters, self.counters, loop.time, patience)
+        self.relay.on_people = self.presence.hear
+        self.relay.on_other = self._other
+        self.directory = Directory(self._activity, self.presence, self.broker.touched, loop.time)
+        self.reading = Reading(self.broker, self._activity, self._rosters, self.presence, self.directory)
+
+    def _know_people(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Persons wherever they are, and what moderators did about them."""
+        self.people = People(self.subscriber, self.counters)
+        self._sanctions = Sanctions(lambda: time.time() + self.counters.redis_clock_offset_seconds)
+        self.moderation = Moderation(
+            RedisModeration(self.pipeline),
+            self.subscriber,
+            self.people,
+            self._sanctions,
+            self.tasks,
+            self.counters,
+            self.connections,
+        )
+        self.counting = Counting(
+            RedisCensus(self.pipeline),
+            self._activity,
+            self.presence,
+            self.people,
+            lambda: len(self.connections.open),
+            loop.time,
+        )
+
+    def _carry_out(self) -> None:
+        """What clients and back ends ask."""
+        settings = self.settings
+        self.speaking = Speaking(self.broker, self._personal, self.reading, self.counters, settings.text_chars)
+        users = signin(settings)
+        self.keys = users.remote if users is not None else None
+        self.commands = Commands(
+            self.hub,
+            self.broker,
+            self.presence,
+            self.directory,
+            Guests(*several(settings.secret)),
+            self.tasks,
+            self.deadlines,
+            self.counters,
+            self._promises(),
+            self.people,
+            self._personal,
+            self.moderation,
+            self._quota(),
+            self._allowances,
+            rights(settings, self._sanctions),
+            self._seats(self._rosters.worker),
+            users,
         )
 
     def _promises(self) -> Promises:
