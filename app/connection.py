@@ -21,6 +21,7 @@ from app import frames
 from app.admission import Admission
 from app.allowances import Allowances
 from app.deadlines import Deadlines
+from app.frames import extent
 from app.outbox import Outbox, OutboxPool
 from app.protocol.codes import REASONS, CloseCode
 
@@ -174,8 +175,7 @@ class Connection(asyncio.Protocol):
         self._library: ServerProtocol | None = None
         self._fragments: list[bytes] | None = None
         self._seen = 0
-        self._frames = 0
-        self._blocks = 0
+        self._frames = self._blocks = 0
         connections.open[self] = None
         connections.admission.enter(address)
 
@@ -287,7 +287,7 @@ class Connection(asyncio.Protocol):
                     self._hold(_BY_TURN)
                     self._all.loop.call_soon(self._go_on)
                 break
-            start, stop = _extent(data, pos, end, self._all.message_bytes)
+            start, stop = extent(data, pos, end, self._all.message_bytes)
             if stop > end:
                 self._stash(data[pos:], stop - pos)
                 break
@@ -304,22 +304,17 @@ class Connection(asyncio.Protocol):
         self._count(FRAMES_AT_ONCE - budget, pos)
 
     def _count(self, count: int, size: int) -> None:
-        """So many frames and bytes were read. Whoever is in debt then is not read until time has paid it.
-
-        They are counted in small numbers, which cost no memory: most connections seldom fill a lot.
-        """
+        """So many frames and bytes were read. Whoever is in debt then is not read until time has paid it."""
+        # In small numbers, which cost no memory: most connections seldom fill a lot.
         self._frames = count = self._frames + count
         self._blocks = blocks = self._blocks + size // BLOCK_BYTES
         if (count < LOT and blocks < LOT) or self._state != _OPEN:
             return
         self._frames = self._blocks = 0
         draw = self._all.allowances.draw
-        by_limit = {
-            "frames": draw("frames", self, count),
-            "bytes": draw("bytes", self, blocks * BLOCK_BYTES) if blocks else 0.0,
-        }
-        limit = max(by_limit, key=by_limit.__getitem__)
-        seconds = by_limit[limit]
+        by_frames = draw("frames", self, count)
+        by_bytes = draw("bytes", self, blocks * BLOCK_BYTES) if blocks else 0.0
+        seconds, limit = max((by_frames, "frames"), (by_bytes, "bytes"))
         if seconds:
             self._hold(_BY_RATE)
             self._all.deadlines.set(self, "rate", seconds, lambda: self._release(_BY_RATE))
@@ -453,30 +448,3 @@ class _Frame(Protocol):
     opcode: Opcode
     data: bytes
     fin: bool
-
-
-def _extent(data: bytes, pos: int, end: int, limit: int) -> tuple[int, int]:
-    """Where the payload and the frame at `pos` begin and end.
-
-    The frame end lies beyond `end` if bytes are missing, and is then a lower bound. The payload start is 0 for a
-    frame that is unmasked or over the limit: it ends with its header, from which alone the library refuses it.
-    """
-    if end - pos < 2:
-        return 0, pos + 2
-    size = data[pos + 1]
-    if size < 128:
-        return 0, pos + 2
-    size &= 127
-    if size < 126:
-        start = pos + 6
-    elif size == 126:
-        start = pos + 8
-        if start > end:
-            return 0, start
-        size = data[pos + 2] << 8 | data[pos + 3]
-    else:
-        start = pos + 14
-        if start > end:
-            return 0, start
-        size = int.from_bytes(data[pos + 2 : pos + 10], "big")
-    return (start, start + size) if size <= limit else (0, start)

@@ -1,4 +1,7 @@
-"""Server frames (RFC 6455, section 5.2): final, unmasked, uncompressed, so one encoding fits every member."""
+"""Server frames (RFC 6455, section 5.2): final, unmasked, uncompressed, so one encoding fits every member.
+
+Of clients' frames, only where they end.
+"""
 
 from __future__ import annotations
 
@@ -41,3 +44,30 @@ def close(code: int, reason: str = "") -> bytes:
 
 PING = _header(_PING, 0)
 """An empty ping; every connection may be sent the same one."""
+
+
+def extent(data: bytes, pos: int, end: int, limit: int) -> tuple[int, int]:
+    """Where the payload and the frame at `pos` begin and end.
+
+    The frame end lies beyond `end` if bytes are missing, and is then a lower bound. The payload start is 0 for a
+    frame that is unmasked or over the limit: it ends with its header, from which alone the library refuses it.
+    """
+    if end - pos < 2:
+        return 0, pos + 2
+    size = data[pos + 1]
+    if size < 128:
+        return 0, pos + 2
+    size &= 127
+    if size < 126:
+        start = pos + 6
+    elif size == 126:
+        start = pos + 8
+        if start > end:
+            return 0, start
+        size = data[pos + 2] << 8 | data[pos + 3]
+    else:
+        start = pos + 14
+        if start > end:
+            return 0, start
+        size = int.from_bytes(data[pos + 2 : pos + 10], "big")
+    return (start, start + size) if size <= limit else (0, start)
