@@ -17,8 +17,9 @@ async def _refused(attacker: Attacker, link: Raw, payload: str | bytes, *codes: 
     await link.send(text(payload))
     answer = await link.hear("error", "pong", "joined", "ack", "welcome")
     attacker.seen[str(answer.get("code", answer["type"]))] += 1
-    expect(answer.get("code", answer["type"]), *codes, what=f"the answer to {payload[:60]!r}")
-    expect((await link.ask(type="ping", id=77))["type"], "pong", what="life after it")
+    expect(answer.get("code", answer["type"]), *codes, "rate_limited", what=f"the answer to {payload[:60]!r}")
+    after = await link.ask(type="ping", id=77)
+    expect(after.get("code", after["type"]), "pong", "rate_limited", what="life after it")
 
 
 @attack(AREA, waits=True)

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from app.apikeys import make, toml
+from app.config import Settings
 from app.traffic.machine import descendants, is_engine
-from tests.support import Server, runs
+from tests.support import RATES, Server, runs
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TOKEN_SECRET = "a secret that signs the tokens of users"
@@ -36,7 +37,10 @@ class Target:
         slow, self.slow_key = make("Slow one", ["send", "read"], ["attacked-*"], 10, time.time(), None)
         (directory / "keys.toml").write_text(f"{toml(quick)}\n{toml(slow)}\n")
         settings["api_keys"] = str(directory / "keys.toml")
-        given = {"token_secret": TOKEN_SECRET, "token_keys": str(directory / "token.pem"), **settings}
+        # Servers of tests take more than is good for them; this one is as anybody starts it.
+        raised = [name.removeprefix("PARLEY_").lower() for name in RATES]
+        shipped = {name: str(getattr(Settings(), name)) for name in raised}
+        given = {**shipped, "token_secret": TOKEN_SECRET, "token_keys": str(directory / "token.pem"), **settings}
         arguments = ("--port", "0", "--workers", "2", "--data-dir", str(directory / "data"), "--node", "target")
         self.server = Server(
             directory / "server.log", *arguments, env={f"PARLEY_{name.upper()}": value for name, value in given.items()}

@@ -81,6 +81,8 @@ class Raw:
 
     async def send(self, data: bytes) -> bool:
         """Send bytes; False if the server takes them no more, because it is gone or reads no further."""
+        if self.writer.transport.is_closing():
+            return False
         try:
             async with asyncio.timeout(1.0):
                 self.writer.write(data)
