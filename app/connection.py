@@ -281,7 +281,7 @@ class Connection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         pos, end, budget = 0, len(data), FRAMES_AT_ONCE
         while pos < end and self._state < _FAILED:
-            if self._holds or budget == 0:
+            if self._holds or (budget <= 0 and self._state == _OPEN):
                 self._stash(data[pos:], 0)
                 if not self._holds:
                     self._hold(_BY_TURN)
@@ -300,6 +300,10 @@ class Connection(asyncio.Protocol):
             pos = stop
         if self._state == _FAILED:
             self._drop(end - pos)
+            return
+        if self._state == _CLOSING:
+            # Reading is not held any more: whoever floods on instead of closing is not listened to for long.
+            self._drop(pos)
             return
         self._count(FRAMES_AT_ONCE - budget, pos)
 
@@ -379,6 +383,7 @@ class Connection(asyncio.Protocol):
         """Send a close frame, wait up to CLOSE_SECONDS for the peer's, and end the connection. Idempotent."""
         if self._state == _OPEN:
             self._state = _CLOSING
+            self._seen = 0
             self.outbox.flush()
             self.outbox.close()
             self.transport.write(frames.close(code, reason))

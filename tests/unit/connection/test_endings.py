@@ -103,6 +103,16 @@ def test_a_failed_peer_that_keeps_sending_is_cut(bench: Bench) -> None:
     assert (bench.transport.aborted, bench.heard.losses) == (True, 1)
 
 
+def test_a_peer_that_floods_instead_of_closing_is_cut(bench: Bench) -> None:
+    """Told to go, it is read until its close comes, but DROPPED_BYTES at most, and never piled up."""
+    bench.connection.close(4005, "flood")
+    flood = frame(PING, b"x" * 100) * (DROPPED_BYTES // 2 // 106)
+    bench.receive(flood)
+    assert not bench.transport.aborted
+    bench.receive(flood, flood)
+    assert (bench.transport.aborted, bench.heard.losses) == (True, 1)
+
+
 def test_a_transport_without_half_close_fails_the_same() -> None:
     """TLS has no write_eof."""
     bench = Bench(has_eof=False)
