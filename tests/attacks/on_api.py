@@ -110,6 +110,8 @@ async def api_flood(attacker: Attacker) -> None:
     read = request("GET", _path(attacker.room) + "?limit=200", key)
     wrong = request("GET", _path(attacker.room), key[:-4] + "0000")
 
+    await attacker.http(post)  # else there is no room to be read
+
     async def ask(data: bytes) -> None:
         link: Raw = await attacker.tcp()
         for _ in attacker.while_time(4.0, 0.4):
