@@ -15,7 +15,7 @@ from sanic.response import HTTPResponse
 
 from app import __version__
 from app.commands import Commands
-from app.connection import Connection, Connections, Receiver
+from app.connection import Connection, Connections
 from app.endpoint import upgrade, websocket_route
 from app.errors import BadRequest
 from app.feed import FeedClient
@@ -24,6 +24,7 @@ from app.member import Member
 from app.metrics import Counters, Exposition, Scoreboard, WorkerState
 from app.protocol import asyncapi
 from app.protocol.names import room_name
+from app.receiver import Receiver
 from app.responses import WORDS, cover, json, refusal, text
 
 WEB = Path(__file__).parent / "web"

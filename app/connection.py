@@ -24,6 +24,7 @@ from app.deadlines import Deadlines
 from app.frames import extent
 from app.outbox import Outbox, OutboxPool
 from app.protocol.codes import REASONS, CloseCode
+from app.receiver import Receiver
 
 try:
     from websockets.speedups import apply_mask
@@ -40,31 +41,6 @@ BLOCK_BYTES = 1024
 
 _OPEN, _CLOSING, _FAILED, _CLOSED = range(4)
 _BY_WRITER, _BY_RECEIVER, _BY_TURN, _BY_RATE = 1, 2, 4, 8
-
-
-class Receiver(Protocol):
-    """Who gets the messages of a connection. `heartbeat` is what shows its peer that the connection lives."""
-
-    heartbeat: bytes
-
-    @property
-    def about(self) -> dict[str, str]:
-        """What a line of the log says of the peer: conn, user, room, as far as it has them."""
-
-    def text(self, payload: bytes) -> None:
-        """A text message; valid UTF-8."""
-
-    def binary(self, payload: bytes) -> None:
-        """A binary message."""
-
-    def throttled(self, limit: str, seconds: float) -> None:
-        """The peer sends more than it may of what `limit` names, and is not read for so long."""
-
-    def goodbye(self) -> None:
-        """The peer has closed with 1000, for good; `lost` follows."""
-
-    def lost(self) -> None:
-        """The connection is gone; called exactly once."""
 
 
 class Connections:

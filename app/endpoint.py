@@ -25,7 +25,8 @@ from websockets.http11 import Request as LibraryRequest
 from websockets.server import ServerProtocol
 
 from app.arrivals import Arrivals, Doing, State
-from app.connection import Connection, Connections, Receiver
+from app.connection import Connection, Connections
+from app.receiver import Receiver
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SWITCH = (

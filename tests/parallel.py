@@ -48,6 +48,7 @@ def place(item: pytest.Item) -> int:
     return next((at for at, path in enumerate(LONGEST_FIRST) if item.nodeid.startswith(path)), len(LONGEST_FIRST))
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist itself would say one a core
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many processes `-n auto` means."""
     return PROCESSES_PER_CORE * (os.cpu_count() or 1)

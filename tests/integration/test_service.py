@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -425,10 +426,10 @@ def test_what_happened_shows_in_the_metrics(site: Site, robot: BackEnd) -> None:
 
 def test_the_document_and_the_page_are_served(site: Site) -> None:
     """To everybody; the page needs nothing from elsewhere and has no script."""
-    connection = http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=60)
-    connection.request("GET", "/docs")
-    got = connection.getresponse()
-    page = got.read().decode()
+    with closing(http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=60)) as connection:
+        connection.request("GET", "/docs")
+        got = connection.getresponse()
+        page = got.read().decode()
     assert (got.status, got.getheader("content-type")) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in (got.getheader("content-security-policy") or "")
     assert "<script" not in page
@@ -439,14 +440,12 @@ def test_the_document_and_the_page_are_served(site: Site) -> None:
         assert site.server.get(path)[0] == 200
     document = json.loads(site.server.get("/openapi.json")[1])
     assert all(f"<b>{method.upper()}</b> {path}" in page for path, by in document["paths"].items() for method in by)
-    connection.close()
 
 
 def test_an_ill_formed_request_is_answered_as_a_problem_too(site: Site) -> None:
     """Where the framework itself refuses."""
-    connection = http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=60)
-    connection.request("BREW", BASE + "/rooms")
-    got = connection.getresponse()
-    got.read()
-    assert (got.status, got.getheader("content-type")) == (405, PROBLEM)
-    connection.close()
+    with closing(http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=60)) as connection:
+        connection.request("BREW", BASE + "/rooms")
+        got = connection.getresponse()
+        got.read()
+        assert (got.status, got.getheader("content-type")) == (405, PROBLEM)

@@ -23,7 +23,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("protocol.service", "protocol.problems", "protocol.operations", "protocol.openapi"),
     ("limits", "allowances"),
     ("sanctions", "grants", "apikeys", "auth", "tokens", "admission", "arrivals", "outbox"),
-    ("room", "member", "connection", "closings", "roster", "peers", "rights"),
+    ("room", "member", "receiver", "connection", "closings", "roster", "peers", "rights"),
     ("backplane.keys", "backplane.permissions", "backplane.broker", "backplane.link", "backplane.pace"),
     ("backplane.pipeline", "backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.activity"),
     ("backplane.keyring", "backplane.census", "backplane.personal", "backplane.seats", "backplane.sends"),
