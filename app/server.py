@@ -13,8 +13,6 @@ import secrets
 import socket
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import hiredis
@@ -26,7 +24,6 @@ from sanic import Sanic
 from app import api, log, responses
 from app.admission import Admission, places_for
 from app.allowances import KINDS, Allowances
-from app.apikeys import ApiKey, file_keys
 from app.arrivals import Arrivals, Waits
 from app.auth import Guests
 from app.backplane import keys
@@ -45,23 +42,22 @@ from app.backplane.subscriber import Subscriber
 from app.canary import Canary
 from app.closings import Closings
 from app.commands import Commands
-from app.config import Settings, flag, several
+from app.config import Settings, several
 from app.connection import Connection, Connections
 from app.counting import Counting
 from app.deadlines import Deadlines
 from app.directory import Directory
 from app.endpoint import Protocol, prepare
-from app.errors import ParleyError, SettingError
+from app.errors import ParleyError
 from app.fanout import Fanout
 from app.feed import FeedClient
 from app.gate import Gate
-from app.grants import Rules
 from app.greeting import Promises
 from app.hub import Hub
 from app.lifecycle import Lifecycle
-from app.limits import Rate
 from app.metrics import Counters, Scoreboard
 from app.moderation import Moderation
+from app.order import BACKLOG, Order, Place, api_keys, rate, rights, signin
 from app.origins import written
 from app.outbox import OutboxLimits, OutboxPool
 from app.people import People
@@ -69,7 +65,6 @@ from app.presence import Patience, Presence
 from app.quota import AHEAD_SECONDS, GATHERED_SECONDS, Quota
 from app.reader import Reader
 from app.relay import Relay
-from app.rights import Rights
 from app.sanctions import Sanctions
 from app.seats import Seats
 from app.service.dispatch import Dispatch
@@ -80,33 +75,11 @@ from app.service.reading import Reading
 from app.service.routes import routes as service_routes
 from app.service.ruling import Ruling
 from app.service.speaking import Speaking
-from app.signin import KeySet, Signin
 from app.tasks import Tasks
-from app.tokens import Expected, shared_keys
-from app.tokens import file_keys as token_keys
 
-BACKLOG = 4096
 START_SECONDS = 15.0
 
 _log = structlog.get_logger(component="server")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What the supervisor hands to one worker: its number and three inherited descriptors."""
-
-    number: int
-    workers: int
-    listener_fd: int
-    board_fd: int
-    lifeline_fd: int
-
-
-class Order(msgspec.Struct):
-    """The first line on a worker's standard input."""
-
-    settings: Settings
-    place: Place
 
 
 class Worker:
@@ -346,37 +319,6 @@ class Worker:
             await self.tasks.cancel()
             for task in long_lived:
                 task.cancel()
-
-
-def signin(settings: Settings) -> Signin | None:
-    """How users sign in; None if they cannot.
-
-    Raises:
-        SettingError: a file of keys is none, or nobody could come in at all.
-    """
-    if not settings.signs_in:
-        if settings.guests == "off":
-            raise SettingError(flag("guests"), "nobody could come in: set PARLEY_TOKEN_SECRET, _KEYS or _JWKS_URL")
-        return None
-    keys = [*shared_keys(several(settings.token_secret)), *token_keys(several(settings.token_keys))]
-    expected = Expected(settings.token_audience, settings.token_issuer, settings.token_leeway_seconds)
-    return Signin(keys, expected, KeySet(settings.token_jwks_url) if settings.token_jwks_url else None)
-
-
-def rate(settings: Settings, kind: str) -> Rate:
-    """How much of a kind is allowed."""
-    per_second: int = getattr(settings, f"{kind}_per_second")
-    return Rate(per_second, per_second * settings.burst_seconds)
-
-
-def rights(settings: Settings, sanctions: Sanctions | None = None) -> Rights:
-    """Who may do what. Raises SettingError for a file of rules that is none."""
-    return Rights(Rules.read(Path(settings.room_rules)) if settings.room_rules else Rules(), sanctions)
-
-
-def api_keys(settings: Settings) -> list[ApiKey]:
-    """The API keys of the file. Raises SettingError for a file that is none."""
-    return file_keys(Path(settings.api_keys)) if settings.api_keys else []
 
 
 def _watch_lifeline(fd: int, lifecycle: Lifecycle) -> None:

@@ -26,8 +26,8 @@ from app.config import Settings, data_path, flag
 from app.embedded import Embedded
 from app.errors import NotConfirmed, StartError, Unavailable
 from app.metrics import Scoreboard, WorkerState
+from app.order import BACKLOG, Order, Place, api_keys, rights, signin
 from app.secret import check_shared, secrets_of
-from app.server import BACKLOG, Order, Place, api_keys, rights, signin
 
 READY_SECONDS = 30.0
 STEADY_SECONDS = 10.0

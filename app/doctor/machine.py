@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.config import Settings, cores
 from app.findings import Finding, bad, good, weak
-from app.server import BACKLOG
+from app.order import BACKLOG
 
 FEW_FILES, MANY_FILES = 1024, 8192
 PROXY_SILENCE_SECONDS = 55

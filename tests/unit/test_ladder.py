@@ -31,7 +31,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("fanout", "reader", "hub", "relay", "typists", "ledger", "presence", "directory"),
     ("people", "seats", "moderation", "marks", "mentions", "direct", "inbox", "counting", "quota"),
     ("signin", "joining", "greeting", "paging", "author", "amending", "moderating", "sending", "commands", "feed"),
-    ("service/", "endpoint", "responses", "gate", "api", "canary", "lifecycle", "embedded", "secret"),
+    ("service/", "endpoint", "responses", "gate", "api", "canary", "lifecycle", "embedded", "secret", "order"),
     ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "loadtest/", "doctor/"),
     ("keycommand", "cli"),
 )
