@@ -224,10 +224,11 @@ class Peer:
 
     async def push(self, type_: str) -> dict[str, Any]:
         """The next push of a type; others before it are dropped."""
-        while True:
-            message = self.pushes.pop(0) if self.pushes else await self.receive()
-            if message["type"] == type_ and "id" not in message:
-                return message
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                message = self.pushes.pop(0) if self.pushes else await self.receive()
+                if message["type"] == type_ and "id" not in message:
+                    return message
 
     async def texts(self, count: int) -> list[str]:
         """The texts of the next `count` messages."""

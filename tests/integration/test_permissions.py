@@ -79,7 +79,10 @@ async def test_nothing_that_a_server_does_is_refused(server: Servers, store: str
         await until_async(lambda: client.zscore(keys.ROOMS, room), "the room is listed")
     assert (await bob.ask("rooms"))["type"] == "rooms"
     await ada.close()
-    await bob.push("presence")
+    with witness(store) as client:
+        rosters = keys.roster(room, "*")
+        gone = lambda: not any(client.hexists(key, ada.welcome["user"]) for key in client.scan_iter(rosters))  # noqa: E731
+        await until_async(gone, "the roster is without her")
     await bob.close()
     said = await asyncio.to_thread(parley, "doctor", redis_url=url, redis_password_file=str(secret))
     assert "nothing breaks a promise" in said.stdout, said.stdout + said.stderr
