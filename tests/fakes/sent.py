@@ -106,3 +106,4 @@ async def running(work: object) -> AsyncIterator[None]:
             await task
         except asyncio.CancelledError:
             pass
+        await asyncio.sleep(0)  # connections dropped on the way out close in the next turn

@@ -162,13 +162,13 @@ async def test_an_outage_of_redis_takes_nobody_away(
     server: Callable[..., Server], own_valkey: Valkey, room: str
 ) -> None:
     """Redis is stopped for longer than a lease, and starts without its data: nobody was told to have left."""
-    here = server(redis_url=own_valkey.url, workers=2, presence_lease_seconds="2")
+    here = server(redis_url=own_valkey.url, workers=2, presence_lease_seconds="6")
     ada, bob = await on_each_worker(here.ws, room, "Ada", "Bob")
     await ada.sees_people("Ada", "Bob")
     await bob.sees_people("Ada", "Bob")
     own_valkey.command("FLUSHALL")
     await asyncio.to_thread(own_valkey.stop)
-    await asyncio.sleep(3)  # the outage itself: a lease and more
+    await asyncio.sleep(7)  # the outage itself: a lease and more
     await asyncio.to_thread(own_valkey.start)
     give_up = time.monotonic() + DEADLINE_SECONDS
     cyd = await Peer.open(here.ws, "Cyd")
