@@ -228,6 +228,7 @@ async def test_rooms_are_listed_with_their_people(server: Callable[..., Server])
     await ada.peer.ask("join", room="tea")
     await ada.peer.ask("send", room="tea", cid="c1", text="hi")
     await ada.peer.ask("topic", room="tea", cid="c2", topic="Green")
+    await asyncio.sleep(0.01)  # later by the clock that orders them, which has milliseconds
     acked = await bob.peer.ask("send", room="lobby", cid="c1", text="hi")
 
     async def listed() -> list[tuple[str, int, int]]:
