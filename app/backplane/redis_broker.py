@@ -116,15 +116,15 @@ class RedisBroker:
     def answered(self, room: str, began: float, carried: int) -> None:
         """A call of the room is over, well or not; `began` by the loop's clock. The room rests before its next one.
 
-        Not if the call carried one change and none has come since: then resting would gather nothing.
+        In it something gathers if the call carried several changes, or one has come since.
         """
         self._under_way[room] -= 1
         if self._under_way[room]:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        rest = self._pace.rest(now - began)
-        if not rest or (carried == 1 and room not in self._queued):
+        rest = self._pace.rest(now - began, now, carried > 1 or room in self._queued)
+        if not rest:
             self._wake(room)
             return
         tick = ceil((now + rest) / TICK_SECONDS)

@@ -199,9 +199,9 @@ class Tired(Pace):
 
     __slots__ = ()
 
-    def rest(self, took_seconds: float) -> float:
-        """Whatever it took."""
-        return REST_MAX_SECONDS
+    def rest(self, took_seconds: float, now_seconds: float, gathers: bool) -> float:
+        """Whatever it took, if anything gathers."""
+        return REST_MAX_SECONDS if gathers else 0.0
 
 
 async def test_a_room_that_rests_gathers_changes(
