@@ -42,9 +42,10 @@ class MemberAuthor:
         for seq, change in enumerate(changes, first):
             observe(now - change.begun)
             acks.append(encode(replies.Ack(change.id, name, change.cid, seq, f"{token}.{seq}", ts, False)))
+        self._answered(changes, acks)
+        for seq, change in enumerate(changes, first):
             if change.tell is not None:
                 change.tell(seq, False)
-        self._answered(changes, acks)
 
     def found(self, change: Asked, seq: int, mid: str, ts: int) -> None:
         """The event was there already."""
@@ -52,9 +53,9 @@ class MemberAuthor:
         self._counters.duplicates += 1
         self._counters.send_to_ack_seconds.observe(perf_counter() - change.begun)
         ack = replies.Ack(change.id, self.room.name, change.cid, seq, mid, ts, True)
+        self._answered([change], [replies.encode(ack)])
         if change.tell is not None:
             change.tell(seq, True)
-        self._answered([change], [replies.encode(ack)])
 
     def failed(self, changes: list[Asked], error: ParleyError) -> None:
         """Each gets the error."""

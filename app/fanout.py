@@ -60,13 +60,16 @@ class Fanout:
 
     def _turn(self) -> None:
         """One slice, of the room that has waited longest."""
-        for room, jobs in self._jobs.items():
-            if self._slice(room, jobs):
-                # Behind the others, if there are any.
-                self._jobs[room] = self._jobs.pop(room)
-            break
-        if self._jobs:
-            self._loop.call_soon(self._turn)
+        try:
+            for room, jobs in self._jobs.items():
+                if self._slice(room, jobs):
+                    # Behind the others, if there are any.
+                    self._jobs[room] = self._jobs.pop(room)
+                break
+        finally:
+            # Whatever a slice may raise, the others go on.
+            if self._jobs:
+                self._loop.call_soon(self._turn)
 
     def _slice(self, room: Room, jobs: deque[_Job]) -> bool:
         """Write one slice; whether anything is left for the room."""

@@ -119,6 +119,19 @@ class Valkey:
         self.process.wait(DEADLINE_SECONDS)
 
 
+class Metrics:
+    """What one answer of /metrics says."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric over all workers, or of its series with these labels."""
+        lines = [line for line in self.text.splitlines() if line.startswith((name + "{", name + " "))]
+        lines = [line for line in lines if all(f'{key}="{value}"' in line for key, value in labels.items())]
+        return sum(float(line.split()[-1]) for line in lines)
+
+
 class Server:
     """A `parley serve` of the test's own. `url` is the page's address with a slash at the end."""
 
@@ -156,12 +169,13 @@ class Server:
         """The body of /health."""
         return dict(json.loads(self.get("/health")[1]))
 
+    def metrics(self) -> Metrics:
+        """All metrics of one moment; two questions may be answered by workers that looked at different times."""
+        return Metrics(self.get("/metrics")[1].decode())
+
     def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric over all workers, or of its series with these labels."""
-        lines = self.get("/metrics")[1].decode().splitlines()
-        lines = [line for line in lines if line.startswith((name + "{", name + " "))]
-        lines = [line for line in lines if all(f'{key}="{value}"' in line for key, value in labels.items())]
-        return sum(float(line.split()[-1]) for line in lines)
+        """One metric as it is now; see Metrics."""
+        return self.metrics().metric(name, **labels)
 
     def logged(self) -> list[dict[str, Any]]:
         """All lines of the log."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from app import __version__
+from app.protocol.schemas import portable
 from app.protocol.shapes import CLIENT, REPLIES, SERVER, tag
 
 _CHAT = "#/channels/chat"
@@ -22,7 +23,7 @@ def document() -> bytes:
 
 def _document() -> dict[str, Any]:
     _, made = msgspec.json.schema_components((*CLIENT, *SERVER), ref_template="#/components/schemas/{name}")
-    schemas = _suited(made)
+    schemas = _by_name(portable(made))
     messages = {
         **{f"client.{tag(type_)}": _message(type_) for type_ in CLIENT},
         **{f"server.{tag(type_)}": _message(type_) for type_ in SERVER},
@@ -110,18 +111,16 @@ def _message(type_: Any) -> dict[str, Any]:
     }
 
 
-def _suited(schema: Any) -> Any:
-    """A JSON schema as AsyncAPI wants it: discriminators by name alone, and the end of a text as $ instead of \\Z."""
+def _by_name(schema: Any) -> Any:
+    """A JSON schema with discriminators by name alone, as AsyncAPI wants them."""
     if isinstance(schema, list):
-        return [_suited(one) for one in schema]
+        return [_by_name(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    suited = {key: _suited(value) for key, value in schema.items()}
-    if isinstance(suited.get("discriminator"), dict):
-        suited["discriminator"] = suited["discriminator"]["propertyName"]
-    if isinstance(suited.get("pattern"), str):
-        suited["pattern"] = suited["pattern"].replace(r"\Z", "$")
-    return suited
+    named = {key: _by_name(value) for key, value in schema.items()}
+    if isinstance(named.get("discriminator"), dict):
+        named["discriminator"] = named["discriminator"]["propertyName"]
+    return named
 
 
 def _ref(kind: str, name: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from app.protocol import problems, service
 from app.protocol.operations import BASE, OPERATIONS, Operation, placeholders
+from app.protocol.schemas import portable
 
 _ROOM = "1 to 64 letters, digits and - _ . : @; not that of a direct room."
 _PLACES = {"room": _ROOM, "user": "The user's id, percent-encoded."}
@@ -57,7 +58,7 @@ def tree() -> dict[str, Any]:
         "tags": [{"name": name} for name in dict.fromkeys(map(_tag, OPERATIONS))],
         "paths": paths,
         "components": {
-            "schemas": _suited(made),
+            "schemas": portable(made),
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key: pk_ID_SECRET."},
             },
@@ -85,7 +86,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         for name in placeholders(operation)
     ]
     if operation.query is not None:
-        schema = _suited(msgspec.json.schema_components([operation.query])[1])[operation.query.__name__]
+        schema = portable(msgspec.json.schema_components([operation.query])[1])[operation.query.__name__]
         found += [
             {"name": name, "in": "query", "required": False, "schema": described}
             for name, described in schema["properties"].items()
@@ -135,15 +136,3 @@ def _tag(operation: Operation) -> str:
 
 def _ref(type_: Any) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{type_.__name__}"}
-
-
-def _suited(schema: Any) -> Any:
-    """A schema with the end of a text as $ instead of Python's \\Z."""
-    if isinstance(schema, list):
-        return [_suited(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    suited = {key: _suited(value) for key, value in schema.items()}
-    if isinstance(suited.get("pattern"), str):
-        suited["pattern"] = suited["pattern"].replace(r"\Z", "$")
-    return suited

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,7 @@ class Launch:
     cwd: Path | None = None
 
 
-class Peer:
+class Peer(ABC):
     """One server program in its documented best set-up.
 
     ``proto`` is the load client's: ``json`` speaks Parley's protocol, ``raw`` sends plain text frames that
@@ -42,9 +43,9 @@ class Peer:
         """Install what it needs; how to call it in a report, with versions. Raises CannotInstall."""
         return "as above"
 
+    @abstractmethod
     def launch(self, port: int, engine_url: str | None, home: Path, workers: int) -> Launch:
         """How to start it on a loopback port; ``home`` is an empty directory it may write to."""
-        raise NotImplementedError
 
 
 def environment(port: int, engine_url: str | None, workers: int) -> dict[str, str]:

@@ -30,21 +30,10 @@ async def tab_to(visitor: Visitor, target: Locator, key: str = "Shift+Tab") -> N
     raise AssertionError("it is not in the order of focus")
 
 
-async def test_the_whole_way_by_keyboard_alone(replicas: tuple[str, str], visit: Visit, room: str) -> None:
-    """Name, room, send, switch, edit, react, delete, leave."""
-    ada = await visit(replicas[0], room, None)
+async def switch_rooms(ada: Visitor, room: str) -> None:
+    """Add a room, then go from one to the other, step by step and by search."""
     keys = ada.page.keyboard
     heading = ada.page.get_by_role("heading", level=1)
-    await expect(ada.page.get_by_label("Your name", exact=True)).to_be_focused()
-    await keys.type("Ada")
-    await keys.press("Enter")
-    await expect(ada.composer).to_be_focused()
-    await ada.connected()
-
-    await keys.type("by keyboard")
-    await keys.press("Enter")
-    await expect(ada.row("by keyboard")).to_have_attribute("data-state", "sent")
-
     await tab_to(ada, ada.page.get_by_role("button", name="Add a room"))
     await keys.press("Enter")
     await expect(ada.page.get_by_label("Name of the room")).to_be_focused()
@@ -67,6 +56,10 @@ async def test_the_whole_way_by_keyboard_alone(replicas: tuple[str, str], visit:
     await expect(heading).to_have_text(f"#{room}")
     await expect(ada.composer).to_be_focused()
 
+
+async def edit_and_delete(ada: Visitor) -> None:
+    """The last message from the composer, another from its row."""
+    keys = ada.page.keyboard
     await keys.press("ArrowUp")
     await expect(ada.page.get_by_role("textbox", name="Edit message")).to_be_focused()
     await keys.type(", all of it")
@@ -85,6 +78,11 @@ async def test_the_whole_way_by_keyboard_alone(replicas: tuple[str, str], visit:
     await expect(dialog(ada, "Delete this message?")).to_be_visible()
     await keys.press("Enter")
     await expect(ada.rows.last).to_contain_text("This message was deleted.")
+
+
+async def react(ada: Visitor) -> None:
+    """To the first message, from its row."""
+    keys = ada.page.keyboard
     await ada.log.focus()
     await keys.press("Home")
     await expect(ada.row("by keyboard, all of it")).to_be_focused()
@@ -99,6 +97,10 @@ async def test_the_whole_way_by_keyboard_alone(replicas: tuple[str, str], visit:
     await keys.press("Escape")
     await expect(ada.composer).to_be_focused()
 
+
+async def ask_for_help(ada: Visitor) -> None:
+    """The list of keys, which a question mark in a message does not open."""
+    keys = ada.page.keyboard
     for opener, place in (("Control+/", ada.composer), ("?", ada.log)):
         await place.focus()
         await keys.press(opener)
@@ -109,8 +111,29 @@ async def test_the_whole_way_by_keyboard_alone(replicas: tuple[str, str], visit:
     await keys.type("? what?")
     await expect(ada.composer).to_have_value("? what?")
 
+
+async def test_the_whole_way_by_keyboard_alone(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Name, room, send, switch, edit, react, delete, leave."""
+    ada = await visit(replicas[0], room, None)
+    keys = ada.page.keyboard
+    await expect(ada.page.get_by_label("Your name", exact=True)).to_be_focused()
+    await keys.type("Ada")
+    await keys.press("Enter")
+    await expect(ada.composer).to_be_focused()
+    await ada.connected()
+
+    await keys.type("by keyboard")
+    await keys.press("Enter")
+    await expect(ada.row("by keyboard")).to_have_attribute("data-state", "sent")
+
+    await switch_rooms(ada, room)
+    await edit_and_delete(ada)
+    await react(ada)
+    await ask_for_help(ada)
+
     await tab_to(ada, ada.page.get_by_role("button", name=f"Leave {room}", exact=True))
     await keys.press("Enter")
+    heading = ada.page.get_by_role("heading", level=1)
     await expect(heading).to_have_text(f"#{room}-b")
     await expect(ada.page.get_by_role("link", name=room, exact=True)).to_have_count(0)
 

@@ -90,44 +90,10 @@ class Worker:
         self.allowances = Allowances(rates or {}, self.deadlines)
         pool = OutboxPool(loop, self.deadlines, OutboxLimits())
         self.connections = Connections(loop, pool, promises.frame_bytes, allowances=self.allowances)
-        self.broker = MemoryBroker(self.store)
-        self.subscriber = MemorySubscriber(self.store)
-        self.fanout = Fanout(loop)
-        self.reader = Reader(self.broker, self.fanout, self.counters)
-        self.hub = Hub(self.subscriber, self.deadlines, self.reader)  # type: ignore[arg-type]
-        self.relay = Relay(self.hub, self.reader, self.fanout, self.broker, self.counters)
-        self.subscriber.on_messages = self.relay.deliver
-        self.subscriber.on_again = self.relay.subscribed_again
-        self.rosters = MemoryRosters(self.store)
-        self.presence = Presence(self.hub, self.rosters, self.counters, self.clock, patience)
-        self.relay.on_people = self.presence.hear
-        self.people = People(self.subscriber, self.counters)
-        self.personal = MemoryPersonal(self.store)
-        self.activity = MemoryActivity(self.store)
-        self.directory = Directory(self.activity, self.presence, self.broker.touched, self.clock)
+        self._keep_rooms(loop)
+        self._know_people(patience, most_of_user)
         self.guests = Guests(SECRET)
-        sanctions = Sanctions(lambda: EPOCH + self.clock())
-        self.deeds = MemoryModeration(self.store, lambda: EPOCH + self.clock())
-        self.moderation = Moderation(
-            self.deeds,
-            self.subscriber,  # type: ignore[arg-type]
-            self.people,
-            sanctions,
-            self.tasks,
-            self.counters,
-            self.connections,
-        )
-        self.kept_seats = MemorySeats(self.store, self.rosters.worker)
-        self.seats = Seats(
-            self.people,
-            self.kept_seats,
-            lambda: self.presence.workers,
-            self.counters,
-            most_of_user,
-        )
-        self.relay.on_other = self._other
-        self.moderation.known.set()
-        self.store.person_listeners.append(self._told)
+        sends = MemorySends(self.store.sends, self.clock)
         self.commands = Commands(
             self.hub,
             self.broker,
@@ -141,12 +107,49 @@ class Worker:
             self.people,
             self.personal,
             self.moderation,
-            Quota((rates or {}).get("sends", PLENTY), MemorySends(self.store.sends, self.clock), self.deadlines),
+            Quota((rates or {}).get("sends", PLENTY), sends, self.deadlines),
             self.allowances,
-            Rights(rules, sanctions),
+            Rights(rules, self._sanctions),
             self.seats,
             signin,
         )
+
+    def _keep_rooms(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From the broker to the members, and back."""
+        self.broker = MemoryBroker(self.store)
+        self.subscriber = MemorySubscriber(self.store)
+        self.fanout = Fanout(loop)
+        self.reader = Reader(self.broker, self.fanout, self.counters)
+        self.hub = Hub(self.subscriber, self.deadlines, self.reader)  # type: ignore[arg-type]
+        self.relay = Relay(self.hub, self.reader, self.fanout, self.broker, self.counters)
+        self.relay.on_other = self._other
+        self.subscriber.on_messages = self.relay.deliver
+        self.subscriber.on_again = self.relay.subscribed_again
+
+    def _know_people(self, patience: Patience, most_of_user: int) -> None:
+        """Who is where, who is connected, and who may not be."""
+        self.rosters = MemoryRosters(self.store)
+        self.presence = Presence(self.hub, self.rosters, self.counters, self.clock, patience)
+        self.relay.on_people = self.presence.hear
+        self.people = People(self.subscriber, self.counters)
+        self.personal = MemoryPersonal(self.store)
+        self.activity = MemoryActivity(self.store)
+        self.directory = Directory(self.activity, self.presence, self.broker.touched, self.clock)
+        self._sanctions = Sanctions(lambda: EPOCH + self.clock())
+        self.deeds = MemoryModeration(self.store, lambda: EPOCH + self.clock())
+        self.moderation = Moderation(
+            self.deeds,
+            self.subscriber,  # type: ignore[arg-type]
+            self.people,
+            self._sanctions,
+            self.tasks,
+            self.counters,
+            self.connections,
+        )
+        self.moderation.known.set()
+        self.store.person_listeners.append(self._told)
+        self.kept_seats = MemorySeats(self.store, self.rosters.worker)
+        self.seats = Seats(self.people, self.kept_seats, lambda: self.presence.workers, self.counters, most_of_user)
 
     def _told(self, channel: bytes, data: bytes) -> None:
         """Hears of bans and mutes as if it had subscribed, as a worker has."""

@@ -160,3 +160,22 @@ def test_a_failing_member_does_not_stop_a_slice(fanout: Fanout, loop: Loop) -> N
     loop.run()
     assert broken not in room
     assert all(client.writes == [b"a"] for client in clients)
+
+
+def test_a_slice_that_fails_does_not_stop_the_others(fanout: Fanout, loop: Loop) -> None:
+    """An error nobody foresaw ends one slice; what is left is written all the same."""
+
+    class Wrong(Client):
+        def write(self, data: bytes) -> None:
+            raise ValueError("a mistake")
+
+    room, clients = room_of(SLICE_MEMBERS - 1)
+    room.join(Wrong())
+    late = [Client() for _ in range(SLICE_MEMBERS)]
+    for client in late:
+        room.join(client)
+    fanout.send(room, b"a")
+    with pytest.raises(ValueError, match="mistake"):
+        loop.turn()
+    loop.run()
+    assert all(client.writes == [b"a"] for client in [*clients, *late])

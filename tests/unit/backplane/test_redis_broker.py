@@ -204,17 +204,21 @@ class Tired(Pace):
         return REST_MAX_SECONDS if gathers else 0.0
 
 
-async def test_a_room_that_rests_gathers_changes(
-    pipeline: HeldPipeline, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What comes while it rests leaves as one call when the rest is over, by itself."""
+@pytest.fixture
+async def resting(pipeline: HeldPipeline, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch) -> RedisBroker:
+    """A broker whose room `a` rests after its first call."""
     monkeypatch.setattr(broker, "_pace", Tired())
     broker.publish("a", Sent("c"))
     broker.publish("a", Sent("d"))
     await flushed()
     pipeline.posted[0][1](reply(1))
+    return broker
+
+
+async def test_a_room_that_rests_gathers_changes(pipeline: HeldPipeline, resting: RedisBroker) -> None:
+    """What comes while it rests leaves as one call when the rest is over, by itself."""
     for number in range(1, 4):
-        broker.publish("a", Sent(f"c{number}"))
+        resting.publish("a", Sent(f"c{number}"))
         await flushed()
     assert len(pipeline.posted) == 1
     async with asyncio.timeout(20):
@@ -225,17 +229,10 @@ async def test_a_room_that_rests_gathers_changes(
     assert len(pipeline.bodies(1)) == 3
 
 
-async def test_a_full_call_ends_the_rest(
-    pipeline: HeldPipeline, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_call_ends_the_rest(pipeline: HeldPipeline, resting: RedisBroker) -> None:
     """A call that cannot carry more is not held back."""
-    monkeypatch.setattr(broker, "_pace", Tired())
-    broker.publish("a", Sent("c"))
-    broker.publish("a", Sent("d"))
-    await flushed()
-    pipeline.posted[0][1](reply(1))
     for number in range(CHANGES_AT_ONCE):
-        broker.publish("a", Sent(f"c{number}"))
+        resting.publish("a", Sent(f"c{number}"))
     await flushed()
     assert len(pipeline.bodies(1)) == CHANGES_AT_ONCE
 
