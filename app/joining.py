@@ -159,6 +159,8 @@ class Joining:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            if member.state is not State.HERE:
+                break  # gone while its part was read: nobody would ever take it out again
             if self._hub.get(name) is not room:
                 continue
             if not answered:
@@ -181,7 +183,7 @@ class Joining:
             if here:
                 self._enter(member, room)
             if answered:
-                member.write(frames.texts(events))
+                member.outbox.reply(frames.texts(events))
             else:
                 self._answer(member, request, room, position, True, events)
                 answered = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UnsetType
 
 from app.backplane.broker import Page
-from app.errors import BadRequest
+from app.errors import BadRequest, NotJoined
 from app.events import head
 from app.hub import Hub
 from app.joining import PAGE_MAX, newest, oldest
@@ -15,7 +15,7 @@ from app.room import Room
 
 
 async def turn_page(hub: Hub, member: Member, request: requests.History, room: Room) -> None:
-    """Answer with the latest events, or those before or after a seq. Raises BadRequest or Unavailable."""
+    """Answer with the latest events, or those before or after a seq. Raises BadRequest, NotJoined or Unavailable."""
     limit = min(request.limit, PAGE_MAX)
     before, after = sides(request.before, request.after)
     if isinstance(before, int):
@@ -28,6 +28,9 @@ async def turn_page(hub: Hub, member: Member, request: requests.History, room: R
         page = await hub.page(room, after + 1, limit)
     else:
         page = await hub.page(room, None, limit)
+    if member.joined(room.name) is not room:
+        # It was taken out while the log was read, and what is there now is not for it any more.
+        raise NotJoined("join the room first")
     events, more = shown(page, before, after)
     member.reply(bodies.history(request, room.name, events, more))
 

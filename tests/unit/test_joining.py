@@ -150,6 +150,28 @@ async def test_whoever_vanishes_in_the_middle_enters_nowhere(worker: Worker) -> 
     assert not inside(worker, ada)
 
 
+async def test_whoever_vanishes_while_its_last_part_is_read_enters_nowhere(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be a member for ever: nobody takes out who has gone already."""
+    ada, number = await resuming(worker)
+    await ada.reply(number)
+    monkeypatch.setattr(module, "PART_BYTES", 10**6)
+    monkeypatch.setattr(module, "PART_EVENTS", TOTAL)
+    room = worker.hub.get("lobby")
+    assert room is not None
+    room.shrink()
+    reads = len(worker.broker.reads)
+    worker.broker.gate.clear()
+    await until_async(lambda: len(worker.broker.reads) > reads, "the last part is read")
+    ada.vanish()
+    await asyncio.sleep(0)
+    worker.broker.gate.set()
+    await worker.idle()
+    assert not inside(worker, ada)
+    assert ada.member.rooms == ()
+
+
 async def test_a_redis_that_is_away_in_the_middle_is_waited_for(worker: Worker) -> None:
     """The reply is given already: the rest comes when it is back."""
     ada, number = await resuming(worker)

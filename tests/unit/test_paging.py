@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.fakes.sent import Sent
 from tests.fakes.worker import Worker
+from tests.support import until_async
 
 
 async def test_history_goes_by_page(worker: Worker) -> None:
@@ -58,3 +59,18 @@ async def test_history_before_a_seq_that_only_the_sender_knows_yet(worker: Worke
     assert [event["seq"] for event in reply["messages"]] == [1, 2, 3]
     reply = await ada.ask("history", room="lobby", before=2**53, limit=2)
     assert ([event["seq"] for event in reply["messages"]], reply["more"]) == ([2, 3], True)
+
+
+async def test_who_is_taken_out_of_the_room_meanwhile_gets_no_page(worker: Worker) -> None:
+    """The log may hold by then what is not for it any more."""
+    ada = await worker.visitor()
+    await ada.ask("join", room="lobby")
+    room = worker.hub.get("lobby")
+    assert room is not None
+    worker.broker.gate.clear()
+    number = ada.say("history", room="lobby")
+    await until_async(lambda: len(worker.broker.reads) == 2, "the page is read")
+    worker.commands._joining.take_out(ada.member, room)
+    await Sent().through(worker.broker, "lobby")
+    worker.broker.gate.set()
+    assert (await ada.reply(number))["code"] == "not_joined"
