@@ -18,13 +18,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from app.errors import BadRequest, SettingError
+from app.errors import BadRequest, SettingError, reason
 from app.grants import PATTERNS_MAX, fits, pattern
 from app.protocol.names import DIRECT, SERVICE, user_name
 
 PREFIX = "pk"
 KEYS_MAX = 1000
-RATE = 50.0
+RATE, RATE_MAX = 50.0, 100_000
+"""Requests a second and worker: unless told otherwise, and at most."""
+
 FILE_BYTES_MAX = 256 * 1024
 _SHOWN = re.compile(rf"{PREFIX}_([0-9a-f]{{12}})_[0-9a-f]{{64}}\Z")
 
@@ -60,7 +62,7 @@ class ApiKey(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     rooms: Annotated[list[str], Meta(min_length=1, max_length=PATTERNS_MAX)] = msgspec.field(
         default_factory=lambda: ["*"]
     )
-    rate: Annotated[float, Meta(gt=0, le=100_000)] = RATE
+    rate: Annotated[float, Meta(gt=0, le=RATE_MAX)] = RATE
     created: Annotated[int, Meta(ge=0, le=2**53)] = 0
     expires: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
@@ -152,7 +154,7 @@ def file_keys(path: Path) -> list[ApiKey]:
             raise ValueError(f"it has tables [[keys]], at most {KEYS_MAX}, and nothing else")
         return [checked(entry) for entry in entries]
     except (OSError, ValueError) as error:
-        raise SettingError("--api-keys", f"{path}: {error}") from None
+        raise SettingError("--api-keys", f"{path}: {reason(error)}") from None
 
 
 def toml(key: ApiKey) -> str:

@@ -12,12 +12,14 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import structlog
 
 from app import __version__, doctor, keycommand, log, terminal
+from app.arguments import positive
 from app.backplane import permissions
-from app.config import PREFIX, TOKEN, Settings, flag, links, load, password_in, several
+from app.config import PREFIX, TOKEN, Settings, allowed, flag, links, load, nearest, number, password_in, several
 from app.errors import ParleyError, SettingError, StartError
 from app.loadtest import command as loadtest
 from app.verify import command as verify
@@ -29,12 +31,23 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser(
         "serve",
+        usage="parley serve [--SETTING VALUE ...]",
         help="run the server",
         description="Run the server. Every option can also be given in the environment, as "
         f"{PREFIX}HOST for --host, and so on; secrets are better given there.",
     )
     _add_settings(serve)
     _add_settings(doctor.add_parser(commands))
+    _add_token(commands)
+    keycommand.add_parser(commands)
+    _add_redis_user(commands)
+    terminal.add_parser(commands)
+    verify.add_parser(commands)
+    loadtest.add_parser(commands)
+    return parser
+
+
+def _add_token(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     token = commands.add_parser(
         "token",
         help="make a signed-in user's token, for trying out",
@@ -43,15 +56,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     token.add_argument("--user", required=True, metavar="ID", help="who it is for (sub)")
     token.add_argument("--name", metavar="NAME", help="the name shown to others (default: the user)")
-    token.add_argument("--seconds", type=int, default=3600, help="how long it is good (default: %(default)s)")
+    token.add_argument(
+        "--seconds",
+        type=positive,
+        default=3600,
+        metavar="SECONDS",
+        help="how long it is good (default: %(default)s)",
+    )
     token.add_argument(
         *("--room", "-r"),
         action="append",
         default=[],
+        type=_room_right,
         metavar="PATTERN=RIGHT",
         help="a room, or the beginning of names followed by *, and read, write or moderate; any number of times",
     )
-    keycommand.add_parser(commands)
+    token.set_defaults(parser=token)
+
+
+def _room_right(text: str) -> tuple[str, str]:
+    pattern, given, right = text.rpartition("=")
+    if not given:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like team-*=write")
+    return pattern, right
+
+
+def _add_redis_user(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     user = commands.add_parser(
         "redis-user",
         help="print the user that the server needs in Redis, for its ACL file",
@@ -60,23 +90,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     user.add_argument("--name", default=permissions.USER, help="how it is called (default: %(default)s)")
     user.add_argument("password_file", metavar="PASSWORD_FILE", help="file with its password, which is not printed")
-    terminal.add_parser(commands)
-    verify.add_parser(commands)
-    loadtest.add_parser(commands)
-    return parser
+    user.set_defaults(parser=user)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings")
     for field in dataclasses.fields(Settings):
-        shown = "" if field.default == "" else f" (default: {field.default})"
-        help_text = field.metadata["help"].replace("%", "%%") + shown
+        default = number(field.default) if isinstance(field.default, int | float) else field.default
+        notes = [allowed(field), f"default: {default}" if default else ""]
+        shown = "; ".join(filter(None, notes))
+        help_text = field.metadata["help"].replace("%", "%%") + (f" ({shown})" if shown else "")
         group.add_argument(flag(field.name), dest=field.name, metavar="VALUE", help=help_text)
+    parser.set_defaults(parser=parser)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `parley` command."""
-    namespace = _parser().parse_args(arguments)
+    namespace, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        _refuse(namespace, unknown)
     if namespace.command == "chat":
         sys.stderr = sys.stderr or open(os.devnull, "w")  # closed by whoever started this
         log.configure("error", "text")
@@ -99,6 +131,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(_serve(given))
 
 
+def _refuse(namespace: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
+    """Say which arguments the command does not know, and which setting may have been meant."""
+    meant = ""
+    if namespace.command in ("serve", "doctor"):
+        meant = nearest(unknown[0].partition("=")[0])
+    parser: argparse.ArgumentParser = namespace.parser
+    parser.error(f"unknown: {' '.join(unknown)}" + (f"; is {flag(meant)} meant?" if meant else ""))
+
+
 def _token(namespace: argparse.Namespace) -> int:
     from app.tokens import Expected, make, shared_keys, verify
 
@@ -110,8 +151,7 @@ def _token(namespace: argparse.Namespace) -> int:
         named = {"name": namespace.name, "aud": settings.token_audience, "iss": settings.token_issuer}
         claims = {claim: value for claim, value in named.items() if value}
         if namespace.room:
-            pairs = (room.rpartition("=") for room in namespace.room)
-            claims["rooms"] = {pattern: right for pattern, _, right in pairs}
+            claims["rooms"] = dict(namespace.room)
         token = make(secrets[0], namespace.user, namespace.seconds, claims)
         # What the server would refuse is refused here, with the reason.
         verify(token, shared_keys(secrets[:1]), Expected(settings.token_audience, settings.token_issuer))
@@ -126,7 +166,7 @@ def _redis_user(name: str, password_file: str) -> int:
     try:
         if re.fullmatch(r"[\w.-]+", name) is None:
             raise SettingError("--name", "letters, digits, dots, dashes and underscores")
-        print(permissions.user(password_in(password_file), name))
+        print(permissions.user(password_in(password_file, "PASSWORD_FILE"), name))
     except ParleyError as error:
         print(f"parley: {error}", file=sys.stderr)
         return 2

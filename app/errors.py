@@ -20,11 +20,27 @@ ParleyError
     NotConfirmed         Redis did not confirm in time; it may or may not be stored; retry with the same cid
   StartError             the program cannot start; one line says why
     SettingError         a setting is wrong; names it
+
+What the system says of its own errors is put into these by `reason`.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from typing import ClassVar
+
+_NUMBERED = re.compile(r"\[Errno (\d+)\]")
+
+
+def reason(error: Exception) -> str:
+    """Why something failed, in the system's words: without its number, and without the file or address again."""
+    inner = getattr(error, "reason", None)
+    if isinstance(inner, Exception):
+        return reason(inner)
+    numbers = dict.fromkeys(_NUMBERED.findall(str(error)))  # several where a name has several addresses
+    words = ", ".join(os.strerror(int(number)) for number in numbers)
+    return words or getattr(error, "strerror", None) or str(error)
 
 
 class ParleyError(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 from pathlib import Path
 
-from app.errors import SettingError
+from app.errors import SettingError, reason
 from app.protocol.names import ROOM_MAX
 
 PATTERNS_MAX = 100
@@ -88,7 +88,7 @@ class Rules:
                 {pattern(name): _users(users) for name, users in moderators.items()},
             )
         except (OSError, ValueError) as error:
-            raise SettingError("--room-rules", f"{path}: {error}") from None
+            raise SettingError("--room-rules", f"{path}: {reason(error)}") from None
 
     def moderates(self, user: str, room: str) -> bool:
         """Whether a user moderates a room by these rules."""

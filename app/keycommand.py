@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.apikeys import RATE, ApiKey, Scope, file_keys, make, toml
+from app.apikeys import RATE, RATE_MAX, ApiKey, Scope, file_keys, make, toml
+from app.arguments import above_zero
 from app.config import Settings, flag, load
 from app.errors import ParleyError, StartError
 
@@ -50,7 +51,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a room, or the beginning of names followed by *; any number of times (default: *)",
     )
     create.add_argument(
-        "--rate", type=float, default=RATE, metavar="N", help="requests a second and worker (default: %(default)g)"
+        "--rate",
+        type=above_zero(RATE_MAX),
+        default=RATE,
+        metavar="N",
+        help="requests a second and worker (default: %(default)g)",
     )
     create.add_argument("--expires", type=_seconds, metavar="TIME", help="how long it is good, like 90d, 12h, 30m")
     create.add_argument("--toml", action="store_true", help="keep it nowhere; print its entry for --api-keys as well")
@@ -59,6 +64,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     revoke = orders.add_parser("revoke", help="make a key worthless, within a second")
     revoke.add_argument("id", metavar="ID", help="as the list has it")
     for order in (create, listing, revoke):
+        order.set_defaults(parser=order)
         for name in (*SETTINGS, *(("api_keys",) if order is listing else ())):
             order.add_argument(flag(name), dest=name, metavar="VALUE", help=f"as for serve: {flag(name)}")
 

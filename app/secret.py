@@ -15,7 +15,7 @@ from app.backplane import keys
 from app.backplane.link import Link
 from app.backplane.pipeline import Script
 from app.config import SECRET_CHARS, Settings, data_path, flag, several
-from app.errors import SettingError
+from app.errors import SettingError, reason
 
 SETTLED_SECONDS = 20
 """A server that has started so long ago has a lease, or is gone."""
@@ -53,7 +53,7 @@ def _kept(path: Path) -> str:
                 fresh.unlink()
         secret = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(flag("data_dir"), f"no secret can be kept in {path} ({error})") from None
+        raise SettingError(flag("data_dir"), f"no secret can be kept in {path} ({reason(error)})") from None
     if len(secret) < SECRET_CHARS:
         raise SettingError(flag("data_dir"), f"{path} does not hold a secret; remove it and a new one is made")
     return secret

@@ -24,7 +24,7 @@ from app.backplane.assess import assess
 from app.backplane.link import Address, Link
 from app.config import Settings, data_path, flag
 from app.embedded import Embedded
-from app.errors import NotConfirmed, StartError, Unavailable
+from app.errors import NotConfirmed, StartError, Unavailable, reason
 from app.metrics import Scoreboard, WorkerState
 from app.order import BACKLOG, Order, Place, api_keys, rights, signin
 from app.secret import check_shared, secrets_of
@@ -48,7 +48,7 @@ def listen(settings: Settings) -> socket.socket:
         listener.bind((settings.host, settings.port))
         listener.listen(BACKLOG)
     except OSError as error:
-        raise StartError(f"cannot listen on {where}: {error.strerror or error}") from None
+        raise StartError(f"cannot listen on {where}: {reason(error)}") from None
     listener.setblocking(False)
     return listener
 

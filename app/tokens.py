@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from app.auth import GUEST_AUDIENCE
-from app.errors import BadRequest, Expired, SettingError, Unauthorized
+from app.errors import BadRequest, Expired, SettingError, Unauthorized, reason
 from app.grants import Grants
 from app.protocol.names import SERVICE, user_name
 
@@ -79,7 +79,7 @@ def file_keys(paths: Iterable[str]) -> list[Key]:
                 data = file.read(FILE_BYTES_MAX + 1)
             keys = key_set(data) if data.lstrip().startswith(b"{") else [_public(load_pem_public_key(data))]
         except (OSError, *_WRONG) as error:
-            raise SettingError("--token-keys", f"{path}: {error}") from None
+            raise SettingError("--token-keys", f"{path}: {reason(error)}") from None
         if not keys:
             raise SettingError("--token-keys", f"{path}: no key for RS256, ES256 or EdDSA")
         found += keys

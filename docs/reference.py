@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from app.config import PREFIX, Settings, flag
+from app.config import PREFIX, Settings, allowed, flag, number
 from app.metrics import BOUNDS, DECLARED, REPLICA, Kind
 from app.protocol import shapes
 
@@ -19,15 +19,10 @@ def configuration() -> str:
     rows = []
     for field in dataclasses.fields(Settings):
         meta = field.metadata
-        allowed = ""
-        if meta["low"] is not None:
-            allowed = f"{_number(meta['low'])} to {_number(meta['high'])}"
-        elif "choices" in meta:
-            allowed = ", ".join(meta["choices"])
-        default = _number(field.default) if isinstance(field.default, int | float) else field.default
+        default = number(field.default) if isinstance(field.default, int | float) else field.default
         secret = " A secret: better given in the environment." if meta.get("secret") else ""
         rows.append(
-            (f"`{flag(field.name)}`", f"`{PREFIX}{field.name.upper()}`", default, allowed, meta["help"] + secret)
+            (f"`{flag(field.name)}`", f"`{PREFIX}{field.name.upper()}`", default, allowed(field), meta["help"] + secret)
         )
     return f"""\
 # Configuration
@@ -111,10 +106,6 @@ def _summary(type_: Any) -> str:
 
 
 PAGES = {"configuration.md": configuration, "metrics.md": metrics, "protocol.md": protocol}
-
-
-def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

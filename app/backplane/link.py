@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
 import hiredis
 from redis.asyncio.connection import SSLConnection, parse_url
 
 from app.config import Settings, flag, password_in
-from app.errors import NotConfirmed, SettingError, Unavailable
+from app.errors import NotConfirmed, SettingError, Unavailable, reason
 
 Reply = Any
 """What Redis answered: bytes, int, list, None, a hiredis.ReplyError, or NotConfirmed if the connection was lost."""
@@ -51,6 +52,8 @@ class Address:
         """Read redis://, rediss:// and unix:// URLs. Raises SettingError, which does not repeat the URL."""
         try:
             parts: dict[str, Any] = dict(parse_url(url))
+            if not parts.get("path") and "db" not in parts and urlsplit(url).path.strip("/"):
+                raise ValueError("its path is no number of a database")
             tls = None
             if parts.pop("connection_class", None) is SSLConnection:
                 tls = ssl.create_default_context(cafile=parts.get("ssl_ca_certs"))
@@ -71,6 +74,9 @@ class Address:
     @classmethod
     def of(cls, settings: Settings) -> Address:
         """The address that the settings name. Raises SettingError for files that are none, or that do not fit it."""
+        if settings.embedded:
+            said = "needed: a password file and certificates are for a Redis of your own"
+            raise SettingError(flag("redis_url"), said)
         address = cls.parse(settings.redis_url)
         if settings.redis_password_file:
             if address.password is not None:
@@ -99,12 +105,12 @@ def _context(url_says: ssl.SSLContext, ca: str, certificate: str, key: str) -> s
     try:
         tls = ssl.create_default_context(cafile=ca) if ca else url_says
     except OSError as error:
-        raise SettingError(flag("redis_ca_file"), f"{ca} holds no certificates ({error.strerror or error})") from None
+        raise SettingError(flag("redis_ca_file"), f"{ca} holds no certificates ({reason(error)})") from None
     if certificate:
         try:
             tls.load_cert_chain(certificate, key or None, password="")  # else it would ask for one
         except OSError as error:
-            said = f"{certificate} holds no certificate with its key ({error.strerror or error})"
+            said = f"{certificate} holds no certificate with its key ({reason(error)})"
             raise SettingError(flag("redis_cert_file"), said) from None
     return tls
 
@@ -141,7 +147,7 @@ class Link(asyncio.Protocol):
                 await link._log_in(address, name)
         except (OSError, TimeoutError, NotConfirmed) as error:
             link.drop()
-            raise Unavailable(f"Redis at {address} cannot be reached: {str(error) or 'no answer'}") from None
+            raise Unavailable(f"Redis at {address} cannot be reached: {reason(error) or 'no answer'}") from None
         except hiredis.ReplyError as error:
             link.drop()
             if str(error).startswith(("LOADING", "MASTERDOWN", "ERR max number")):

@@ -60,6 +60,7 @@ class Client:
         latency_ms: the round trip that `ping` measured last, None before.
         moderator: what moderators may do.
         refusal: why the server does not let this client in, if so.
+        trouble: why the server could not be reached the last time, if so.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Client:
         self.retry_at = 0.0
         self.latency_ms: float | None = None
         self.refusal: Refused | None = None
+        self.trouble = ""
         self._renewal = Renewal(token if callable(token) else lambda: token)
         self._on = on
         self._tuning = tuning or Tuning()
@@ -274,11 +276,12 @@ class Client:
         while True:
             self._leave_at = self._online_at = 0.0
             self._become("connecting")
-            self._link = Link(tuning, self._receive)
+            link = self._link = Link(tuning, self._receive)
             try:
-                self.code = await self._link.run(random.choice(self._urls), self._hello)
+                self.code = await link.run(random.choice(self._urls), self._hello)
             finally:
                 self._lost()
+            self.trouble = link.trouble
             now = loop.time()
             left_as_asked = self._leave_at and self.code == CloseCode.BYE
             if self.refusal or (not left_as_asked and not backoff.comes_back(self.code)):

@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from app.client.errors import Refused
+from app.errors import reason
 from app.protocol.codes import CloseCode
 
 Message = dict[str, Any]
@@ -74,6 +75,8 @@ class Link:
         self._open: dict[int, tuple[Done, asyncio.TimerHandle]] = {}
         self._heard_at = 0.0
         self._ping_seconds = 25.0
+        self.trouble = ""
+        """Why the server could not be reached, if so."""
 
     async def run(self, url: str, opened: Callable[[], None]) -> int:
         """Connect, call `opened`, hand on what arrives until the connection is gone.
@@ -92,7 +95,8 @@ class Link:
                 ping_interval=None,
                 max_size=FRAME_BYTES_MAX,
             )
-        except (OSError, TimeoutError, WebSocketException):
+        except (OSError, TimeoutError, WebSocketException) as error:
+            self.trouble = reason(error)
             return 1006
         self._socket = socket
         try:

@@ -85,6 +85,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Put the command's own options on the command line."""
     parser = commands.add_parser(
         "doctor",
+        usage="parley doctor [--url URL] [--no-wait] [--json] [--SETTING VALUE ...]",
         help="say what settings, machine, Redis and proxy mean for the promises",
         description="Look at the settings, this machine, Redis and, with --url, at the way through a proxy; say what "
         "each means for the guarantees and what to do. Takes the same settings as serve. Exit code 0: nothing breaks a "

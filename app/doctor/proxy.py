@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Origin
 
+from app.errors import reason
 from app.findings import Finding, bad, good, weak
 
 SECONDS = 10.0
@@ -37,7 +38,8 @@ async def examine(url: str, patient: bool) -> list[Finding]:
         ready, seen, metrics = await asyncio.to_thread(_ask_all, base)
     except (OSError, ValueError) as error:
         means = "nobody reaches the server this way"
-        return [bad("proxy", f"{base}: {error}", means, "is the address right, does the proxy find the server?")]
+        advice = "is the address right, does the proxy find the server?"
+        return [bad("proxy", f"{base}: {reason(error)}", means, advice)]
     through = [*await _websocket(base, patient), *await _page(base, seen)]
     return [_ready(ready), *_seen(base, seen), _metrics(base, metrics), *through]
 

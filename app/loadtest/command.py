@@ -9,9 +9,9 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from app.arguments import count, of, positive, seconds, within
 from app.loadtest.plan import Plan, limits
 from app.traffic import arguments
-from app.traffic.arguments import count, positive, within
 
 NEEDED = {"hdrh": "hdrhistogram", "playwright": "playwright"}
 USAGE = 2
@@ -30,14 +30,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "valid, since the load test itself was the limit or was interrupted.",
     )
     arguments.add_common(parser, "load", "write report.html, result.json and a picture of a page there", 50, 200.0)
-    add, time = parser.add_argument, arguments.of(arguments.seconds)
+    add, time = parser.add_argument, of(seconds)
     add("--browsers", type=count, default=3, metavar="N", help="browser processes (default: 3)")
     add("--pages", type=count, default=6, metavar="N", help="pages in them, 0 for none (default: 6)")
     add("--sockets", type=positive, default=2000, metavar="N", help="simulated members (default: 2000)")
     add("--ramp", type=time, default=10.0, metavar="TIME", help="time to connect over (default: 10s)")
     add("--duration", type=time, default=60.0, metavar="TIME", help="of the load (default: 60s)")
     add("--kill-worker", type=time, metavar="TIME", help="kill a worker so long after the load began")
-    add("--slo", type=arguments.of(limits), metavar="LIMIT", help="what the delivery latency must keep, like p99=200ms")
+    add("--slo", type=of(limits), metavar="LIMIT", help="what the delivery latency must keep, like p99=200ms")
     add("--find-max", action="store_true", help=f"search the highest rate that keeps --slo (then default: {SLO})")
     add("--repeat", type=positive, default=1, metavar="N", help="loads one after another (default: 1)")
     add("--compare", type=Path, metavar="FILE", help="say whether this is better, worse or the same as a result.json")

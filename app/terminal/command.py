@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from app.arguments import above_zero, within
 from app.config import TOKEN
 from app.errors import BadRequest
 from app.protocol.names import room_name, user_name
 from app.terminal.text import inline
 
 URL = "http://127.0.0.1:8000"
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS, PATIENCE_MAX_SECONDS = 10.0, 86_400.0
 PAGE, PAGE_MAX = 50, 200
 
 
@@ -37,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--history",
         metavar="N",
-        type=_count,
+        type=within(0, PAGE_MAX),
         help=f"begin with the latest N events (default: {PAGE} on a terminal, "
         "20 when only reading, 0 when fed from a pipe)",
     )
@@ -47,7 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=above_zero(PATIENCE_MAX_SECONDS),
         default=PATIENCE_SECONDS,
         help=f"give up on a server that cannot be reached for so long (default: {PATIENCE_SECONDS:g})",
     )
@@ -118,17 +119,3 @@ def _address(text: str) -> str:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path.rstrip("/").removesuffix("/ws")
     return f"{schemes[parts.scheme]}://{host}{port}{path}/ws"
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if not 0 <= count <= PAGE_MAX:
-        raise argparse.ArgumentTypeError(f"must be between 0 and {PAGE_MAX}")
-    return count
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError("must be above 0")
-    return seconds

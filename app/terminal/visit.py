@@ -16,10 +16,11 @@ from typing import TextIO
 from app.client import Client, Tuning
 from app.client.client import Callback
 from app.config import TOKEN
-from app.errors import BadRequest
+from app.errors import BadRequest, reason
 from app.protocol.names import user_name
 from app.terminal.identity import Guest, Identities, default_path
 from app.terminal.plain import Input, Output, Piped, say
+from app.terminal.text import inline
 
 READER_PAGE = 20
 TUNING = Tuning(cap_seconds=5.0)
@@ -120,7 +121,8 @@ class Visit:
                 await client.start()
                 await client.join(self.room, limit=page)
         except TimeoutError:
-            raise Unreachable(f"no server answers at {self.url}") from None
+            why = f": {inline(client.trouble)}" if client.trouble else ""
+            raise Unreachable(f"no server answers at {self.url}{why}") from None
 
     # Guests
 
@@ -140,7 +142,7 @@ class Visit:
         try:
             self._identities.keep(Guest(self.url, client.name, client.guest))
         except OSError as error:
-            say(f"the next time you will be somebody else: cannot write {self._identities.path} ({error.strerror})")
+            say(f"the next time you will be somebody else: cannot write {self._identities.path} ({reason(error)})")
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit, urlunsplit
 from redis.asyncio import Redis
 
 from app.allowances import KINDS
+from app.errors import reason
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -149,7 +150,7 @@ class Remote:
             try:
                 await asyncio.to_thread(fetch, page_of(url, "/livez"))
             except OSError as error:
-                raise StackError(f"{url} cannot be reached: {error}") from None
+                raise StackError(f"{url} cannot be reached: {reason(error)}") from None
 
     async def stop(self) -> None:
         """They go on running."""

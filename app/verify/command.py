@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from app.arguments import count, of, positive, seconds
 from app.traffic import arguments
-from app.traffic.arguments import count, positive
 
 if TYPE_CHECKING:
     from app.traffic.stacks import Stack
@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--sockets", type=count, default=SOCKETS, metavar="N", help=f"simulated members who listen (default: {SOCKETS})"
     )
     goal = parser.add_mutually_exclusive_group()
-    time = arguments.of(arguments.seconds)
+    time = of(seconds)
     goal.add_argument("--duration", type=time, metavar="TIME", help="least time of traffic")
     goal.add_argument("--events", type=positive, metavar="N", help=f"acknowledged events (default: {EVENTS})")
     add("--faults", default="all", metavar="LIST", help="names separated by commas, all, or none (default: all)")

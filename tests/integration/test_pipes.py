@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import pty
@@ -206,10 +207,14 @@ def test_wrong_usage(run: Run, arguments: tuple[str, ...]):
 
 
 def test_no_server(run: Run):
-    """Exit code 3; nothing is lost silently."""
+    """Exit code 3 and why; nothing is lost silently."""
     port = free_port()
     code, lines, errors = run("r", "--url", f"http://127.0.0.1:{port}", "--timeout", "0.5").end("hi\n")
-    assert (code, lines, errors) == (3, [], [f"parley: no server answers at ws://127.0.0.1:{port}/ws"])
+    assert (code, lines, errors) == (
+        3,
+        [],
+        [f"parley: no server answers at ws://127.0.0.1:{port}/ws: {os.strerror(errno.ECONNREFUSED)}"],
+    )
 
 
 def test_a_server_that_goes_for_good(server: Callable[..., Server], room: str, run: Run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -75,10 +76,10 @@ async def test_waiting_is_counted_down(double: Double, terminal: Open):
 
 
 def test_no_server(terminal: Open):
-    """Exit code 3, in one line."""
+    """Exit code 3, and why in one line."""
     ada = terminal("r", "--url", "http://127.0.0.1:9", "--timeout", "0.5")
     assert ada.ended() == 3
-    assert ada.rows == ["parley: no server answers at ws://127.0.0.1:9/ws"]
+    assert ada.rows == [f"parley: no server answers at ws://127.0.0.1:9/ws: {os.strerror(errno.ECONNREFUSED)}"]
 
 
 def test_ctrl_c_while_there_is_no_server_yet(terminal: Open):

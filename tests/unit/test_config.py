@@ -169,8 +169,10 @@ def test_the_token_of_a_client_is_no_mistake() -> None:
 
 def test_an_unknown_variable_is_refused() -> None:
     """A spelling mistake is an error, not a default in silence; other programs' variables are no business of ours."""
-    with pytest.raises(SettingError, match="PARLEY_WORKRES: no such setting"):
+    with pytest.raises(SettingError, match=r"PARLEY_WORKRES: no such setting; is PARLEY_WORKERS meant\?"):
         load({}, {"PARLEY_WORKRES": "4"})
+    with pytest.raises(SettingError, match=r"PARLEY_COFFEE: no such setting$"):
+        load({}, {"PARLEY_COFFEE": "4"})
     assert load({}, {"HOME": "/", "NOT_PARLEY_PORT": "x"}) == Settings()
 
 
@@ -207,9 +209,11 @@ def test_what_only_looks_like_a_service_is_still_checked(variable: str) -> None:
 
 
 def test_the_hard_limit_is_above_the_soft_one() -> None:
-    """Settings that contradict each other are refused."""
-    with pytest.raises(SettingError, match="SLOW_HARD_BYTES"):
+    """Settings that contradict each other are refused, each named as it was given."""
+    with pytest.raises(SettingError, match="--slow-hard-bytes: must be larger than --slow-soft-bytes, 5000"):
         load({"slow_soft_bytes": "5000", "slow_hard_bytes": "5000"}, {})
+    with pytest.raises(SettingError, match="--slow-hard-bytes: must be larger than PARLEY_SLOW_SOFT_BYTES, 262144"):
+        load({"slow_hard_bytes": "5000"}, {})
 
 
 def test_settings_are_frozen() -> None:

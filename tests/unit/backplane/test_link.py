@@ -63,7 +63,8 @@ def test_a_url_with_tls_checks_the_certificate_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "h:6379", "http://h", "redis://h:port", "redis://h:99999", "rediss://h?ssl_ca_certs=/no"]
+    "url",
+    ["", "h:6379", "http://h", "redis://h:port", "redis://h:99999", "redis://h/first", "rediss://h?ssl_ca_certs=/no"],
 )
 def test_what_is_no_url_of_redis_is_a_wrong_setting(url: str) -> None:
     """One line that says what one looks like."""
