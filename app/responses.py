@@ -34,8 +34,16 @@ SECURITY = {
 """On every response, whatever it is."""
 
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{status} {title}</title><h1>{title}</h1><p>{words}<p><a href="/">To the chat</a>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title} · Parley</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="/web/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/web/style/reference.css">
+<h1>{title}</h1>
+<p>{words}</p>
+<p><a href="/">To the chat</a></p>
 """
 
 WORDS = {
@@ -71,7 +79,7 @@ def refusal(request: Request, status: int, words: str, headers: dict[str, str] |
         kept = {"cache-control": "no-store", **(headers or {})}
         return HTTPResponse(body, status=status, headers=kept, content_type=MEDIA_TYPE)
     if request.method == "GET" and "text/html" in request.headers.getone("accept", ""):
-        page = PAGE.format(status=status, title=HTTPStatus(status).phrase, words=words)
+        page = PAGE.format(title=HTTPStatus(status).phrase, words=words)
         return HTTPResponse(page, status=status, headers=headers, content_type="text/html; charset=utf-8")
     return text(f"{words}\n", status, headers)
 

@@ -58,7 +58,7 @@ Errors are <code>application/problem+json</code>; their <code>code</code> says w
 @cache
 def page() -> bytes:
     """The page as UTF-8."""
-    links = [f'<li><a href="#{one.name}">{escape(one.summary)}</a></li>' for one in OPERATIONS]
+    links = [f'<li><a href="#{one.name}">{_title(one)}</a></li>' for one in OPERATIONS]
     links += [f'<li><a href="#{name}">{title}</a></li>' for name, title in _PLACES.items()]
     requests = [(shapes.tag(one), _named(one), ", ".join(shapes.REPLIES[shapes.tag(one)])) for one in shapes.CLIENT]
     said = [(shapes.tag(one), _named(one), " ".join((one.__doc__ or "").split())) for one in shapes.SERVER]
@@ -80,12 +80,16 @@ _PLACES = {
 }
 
 
+def _title(operation: Operation) -> str:
+    return escape(operation.summary.removesuffix("."))
+
+
 def _operation(operation: Operation) -> str:
     described = openapi.tree()["paths"][BASE + operation.path][operation.method.lower()]
     scope = f"<p>Scope <code>{operation.scope}</code>{', for all rooms' if operation.everywhere else ''}.</p>"
     parts = [
         f'<article id="{operation.name}" aria-labelledby="{operation.name}-title">',
-        f'<h3 id="{operation.name}-title">{escape(operation.summary)}</h3>',
+        f'<h3 id="{operation.name}-title">{_title(operation)}</h3>',
         f"<p><code><b>{operation.method}</b> {escape(BASE + operation.path)}</code></p>",
         scope,
     ]

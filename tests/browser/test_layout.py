@@ -167,7 +167,7 @@ async def test_every_module_is_asked_for_at_once() -> None:
     named = set(re.findall(r'(?:href|src)="([^"]+\.(?:js|css))"', (WEB / "index.html").read_text()))
     parts = [*(WEB / "page").glob("*.js"), *(WEB / "style").glob("*.css"), WEB / "vendor" / "vendor.js"]
     client = {f"/client/{path.name}" for path in (WEB / "client").glob("*.js")} - {"/client/example.js"}
-    elsewhere = {"/web/style/reference.css"}  # of the page about the HTTP API
+    elsewhere = {"/web/style/reference.css"}  # of pages without modules
     assert named == {f"/web/{path.relative_to(WEB)}" for path in parts} - elsewhere | client
 
 

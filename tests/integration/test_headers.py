@@ -111,11 +111,13 @@ def test_other_errors_are_a_line_of_text(shared_server: Server) -> None:
 
 
 def test_a_browser_gets_a_page_that_leads_on(shared_server: Server) -> None:
-    """Small, and with nothing that the policy forbids."""
+    """Small, with nothing that the policy forbids; its style and its icon are there."""
     status, headers, body = answer(shared_server, ASKED["nothing there, for a browser"])
     assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert b'<a href="/">' in body
     assert not re.search(rb"<style|style=|<script", body)
+    parts = re.findall(r'<link [^>]*href="([^"]+)"', body.decode())
+    assert [shared_server.get(path)[0] for path in parts] == [200, 200]
 
 
 def test_a_wrong_method_is_told_the_right_ones(shared_server: Server) -> None:
