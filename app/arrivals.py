@@ -23,6 +23,8 @@ class Doing(IntEnum):
     SENDING_HEAD = 0
     NOTHING = 1
     BEING_SERVED = 2
+    KEEPS_WAITING = 3
+    """It is to send the rest of a body, or to take its answer: the server has nothing to do."""
 
 
 State = tuple[Doing, int]
@@ -44,7 +46,7 @@ class Arrival(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long a connection may go on with the same thing, in seconds."""
+    """How long a connection may go on with the same thing, in seconds; `served` is also for whoever keeps waiting."""
 
     head: float = 10.0
     nothing: float = 65.0
@@ -52,7 +54,7 @@ class Waits:
 
     def of(self, doing: Doing) -> float:
         """The seconds for one of them."""
-        return (self.head, self.nothing, self.served)[doing]
+        return (self.head, self.nothing, self.served, self.served)[doing]
 
 
 class Arrivals:

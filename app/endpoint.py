@@ -85,12 +85,15 @@ class Protocol(HttpProtocol):
         stage = self.http.stage if self.http is not None else Stage.IDLE
         if stage is Stage.REQUEST or (stage is Stage.IDLE and not requests):
             return Doing.SENDING_HEAD, requests
-        return (Doing.NOTHING if stage is Stage.IDLE else Doing.BEING_SERVED), requests
+        if stage is Stage.IDLE:
+            return Doing.NOTHING, requests
+        waiting = self.http.request_body or not self._can_write.is_set()
+        return (Doing.KEEPS_WAITING if waiting else Doing.BEING_SERVED), requests
 
     def cut(self, last: bytes) -> None:
         """End the connection; who has said nothing yet, or has said too much already, gets no last words."""
         transport = self.transport
-        if transport is None or transport.is_closing() or self.state_now[0] is Doing.BEING_SERVED:
+        if transport is None or transport.is_closing() or self.state_now[0] >= Doing.BEING_SERVED:
             self.abort()  # type: ignore[no-untyped-call]
             return
         if last and self.recv_buffer:

@@ -52,6 +52,7 @@ WORDS = {
     404: "There is nothing at this address.",
     405: "This cannot be done here.",
     408: "The request took too long to come.",
+    411: "The request has to say how long its body is.",
     413: "The request is too large.",
     500: "The server failed; its log says why.",
     503: "The server cannot do this now; try again.",
@@ -102,6 +103,9 @@ class AnyRequest(Request):
         # Without a head it stands for one that could not be read, whose error is being answered.
         if head and not well_formed(head, version, len(headers.getall("host", ()))):
             raise BadRequest("the head is not in order")
+        if head and "transfer-encoding" in headers:
+            # A MiB in chunks of a byte would be put together in one go, which takes half a second.
+            raise SanicException("the body has no length", status_code=411)
         try:
             super().__init__(url_bytes, **given)
         except BadURL:

@@ -103,11 +103,15 @@ def test_an_idle_connection_may_be_used_again(hasty: Server, link: Link) -> None
     assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_many_silent_connections_keep_nobody_out(server: Callable[..., Server], valkey: Valkey) -> None:
-    """Beyond the bound the oldest of them goes for each new one."""
+@pytest.mark.parametrize("part", [b"", b"POST /api/v1/rooms HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"])
+def test_many_who_never_finish_keep_nobody_out(server: Callable[..., Server], valkey: Valkey, part: bytes) -> None:
+    """Silent, or with a body that does not come: beyond the bound the oldest of them goes for each new one."""
     here = server(redis_url=valkey.url, arrivals_per_worker="20")
     silent = [socket.create_connection(("127.0.0.1", here.port), timeout=LATEST_SECONDS) for _ in range(60)]
     try:
+        for one in silent:
+            with contextlib.suppress(ConnectionError):
+                one.sendall(part)
         assert status_of(here.port) == 101
         assert rest(silent[0]) == b""
         until(lambda: metrics_of(here, "refused", reason="arrivals") >= 40, "they are counted")

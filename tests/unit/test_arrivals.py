@@ -129,6 +129,16 @@ def test_nobody_goes_while_being_served() -> None:
     assert len(hall.arrivals) == 2
 
 
+def test_whoever_keeps_the_server_waiting_goes_as_well() -> None:
+    """Bodies that do not come and answers that are not taken keep nobody out, and end when their time is over."""
+    hall, served = Hall(3), Caller((Doing.BEING_SERVED, 1))
+    slow, deaf = Caller((Doing.KEEPS_WAITING, 1)), Caller((Doing.KEEPS_WAITING, 1))
+    hall.enter(served, slow, deaf, Caller())
+    assert (served.words, slow.words, deaf.words) == (None, b"", None)
+    hall.wait(31)
+    assert deaf.words == b""
+
+
 def test_the_sweep_rests_while_nobody_is_there() -> None:
     """And starts again with the next one."""
     hall, caller = Hall(), Caller()
