@@ -220,7 +220,7 @@ class Commands:
             case requests.Read():
                 return self.marks.read(member, request, self._room(member, request.room))
             case requests.OpenDirect():
-                seen = (person for room in member.rooms for person in self._sending.people_of(room))
+                seen = (self._presence.people(room.name) for room in member.rooms)
                 return self._direct.open(member, request, seen)
             case requests.History():
                 return turn_page(self._hub, member, request, self._room(member, request.room))
@@ -267,6 +267,8 @@ class Commands:
             _log.exception("a request failed", seldom=member.user, **member.about)
             self._refuse(member, request_id, ParleyError("the server failed"))
         while member.waiting and not member.outbox.closed:
+            # What was answered counts before more is asked for.
+            member.outbox.flush()
             if member.outbox.behind:
                 await member.outbox.drained()
                 continue

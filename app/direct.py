@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from msgspec import Raw
@@ -30,9 +30,9 @@ class Direct:
         self._deadlines = deadlines
 
     def open(
-        self, member: Member, request: requests.OpenDirect, known: Iterable[tuple[str, str]]
+        self, member: Member, request: requests.OpenDirect, seen: Iterable[Mapping[str, str]]
     ) -> Coroutine[Any, Any, None] | None:
-        """Answer which room it is, now or later. `known` are user and name of those whom the member can see.
+        """Answer which room it is, now or later. `seen` are, by user, the names of those whom the member can see.
 
         Raises:
             BadRequest, Unavailable: nobody talks with himself; Redis cannot be asked.
@@ -40,7 +40,8 @@ class Direct:
         if request.user == member.user:
             raise BadRequest("a direct room is for two")
         here = self._people.here(handle(request.user))
-        name = here[0].name if here else dict(known).get(request.user)
+        elsewhere = (people[request.user] for people in seen if request.user in people)
+        name = here[0].name if here else next(elsewhere, None)
         if name is None:
             return self._open_later(member, request)
         self._answer(member, request, name)

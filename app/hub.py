@@ -13,12 +13,15 @@ from app.backplane import keys
 from app.backplane.broker import Page
 from app.backplane.subscriber import Subscriber
 from app.deadlines import Deadlines
-from app.reader import Reader
-from app.room import Client, Room
+from app.reader import Reader, Ready
+from app.room import RECENT_BYTES, Client, Room
 
 STRIPES = 64
 LINGER_SECONDS = 10.0
 SHRINK_SECONDS = 10.0
+STRETCHED_ROOMS = 512
+STRETCHED_BYTES = 16 * 1024 * 1024
+"""What all rooms together keep beyond their latest events, for those who were away."""
 
 
 class Hub:
@@ -38,6 +41,7 @@ class Hub:
         self.on_gap: Callable[[Room], None] = lambda room: None
         self.on_open: Callable[[Room], None] = lambda room: None
         self.on_close: Callable[[Room], None] = lambda room: None
+        self._stretched: dict[Room, None] = {}
         self._locks = [asyncio.Lock() for _ in range(STRIPES)]
         self._rooms: dict[str, Room] = {}
         self.chats: dict[bytes, Room] = {}
@@ -86,11 +90,29 @@ class Hub:
         async with self.lock(room.name):
             if seq < room.recent_first:
                 await self._reader.reach_back(room, seq)
-            self._deadlines.set(room, "shrink", SHRINK_SECONDS, room.shrink)
+            self._stretched.pop(room, None)
+            self._stretched[room] = None
+            self._deadlines.set(room, "shrink", SHRINK_SECONDS, lambda: self._shrink(room))
+            self._shrink_others(room)
 
-    async def page(self, room: Room, first: int | None, limit: int) -> Page:
+    def _shrink_others(self, last: Room) -> None:
+        """Let the rooms that were reached back in longest ago go first where all together are too large."""
+        while len(self._stretched) > STRETCHED_ROOMS or (
+            last.recent_bytes > RECENT_BYTES and sum(room.recent_bytes for room in self._stretched) > STRETCHED_BYTES
+        ):
+            oldest = next(iter(self._stretched))
+            if oldest is last:
+                return
+            self._deadlines.clear(oldest, "shrink")
+            self._shrink(oldest)
+
+    def _shrink(self, room: Room) -> None:
+        self._stretched.pop(room, None)
+        room.shrink()
+
+    async def page(self, room: Room, first: int | None, limit: int, ready: Ready | None = None) -> Page:
         """A page of the room's log from a seq on, or the latest; see Reader.page."""
-        return await self._reader.page(room, first, limit)
+        return await self._reader.page(room, first, limit, ready)
 
     async def others_at(self, room: Room, seq: int) -> int:
         """How many events up to `seq` are no messages; see Reader.others_at."""
@@ -139,6 +161,7 @@ class Hub:
 
     def _forget(self, room: Room) -> None:
         channel = keys.events(room.name)
+        self._stretched.pop(room, None)
         self._rooms.pop(room.name, None)
         self.chats.pop(channel, None)
         self._subscriber.unsubscribe(channel)

@@ -131,6 +131,7 @@ class Joining:
         return events if events is not None and sum(map(len, events)) <= PART_BYTES else None
 
     async def _join_later(self, member: Member, request: requests.Join, name: str) -> None:
+        await member.outbox.room()
         if request.since and await self._resume(member, request, name, request.since):
             return
         limit = min(request.limit, PAGE_MAX)
@@ -152,6 +153,7 @@ class Joining:
         answered = False
         while member.state is State.HERE:
             try:
+                await member.outbox.room()
                 room = await self._hub.enter(name)
                 events = await self._part(room, position)
             except ParleyError:

@@ -17,17 +17,18 @@ from app.room import Room
 async def turn_page(hub: Hub, member: Member, request: requests.History, room: Room) -> None:
     """Answer with the latest events, or those before or after a seq. Raises BadRequest, NotJoined or Unavailable."""
     limit = min(request.limit, PAGE_MAX)
+    ready = member.outbox.room
     before, after = sides(request.before, request.after)
     if isinstance(before, int):
         if before > room.at.seq + 1:
             # How far the log goes, the log has to say: an ack may come before this worker has heard the event.
             before = min(before, (await hub.page(room, None, 1)).top.seq + 1)
         first = max(1, before - limit)
-        page = await hub.page(room, first, before - first)
+        page = await hub.page(room, first, before - first, ready)
     elif isinstance(after, int):
-        page = await hub.page(room, after + 1, limit)
+        page = await hub.page(room, after + 1, limit, ready)
     else:
-        page = await hub.page(room, None, limit)
+        page = await hub.page(room, None, limit, ready)
     if member.joined(room.name) is not room:
         # It was taken out while the log was read, and what is there now is not for it any more.
         raise NotJoined("join the room first")

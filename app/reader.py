@@ -6,6 +6,9 @@ Everything here is called under the room's lock, so that whoever waits for the s
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import structlog
 
@@ -23,9 +26,22 @@ RESYNC_PAGE = 50
 PAGE = 500
 REACH_BYTES = 4 * 1024 * 1024
 READS_AGAIN = 5
-PAGES_AT_ONCE = 8
+PAGES_AT_ONCE = 2
+COUNTED_MAX = 256
+"""Rooms of which is remembered where among the last PAGE events those are that are no messages."""
 
 _log = structlog.get_logger(component="reader")
+
+
+Ready = Callable[[], Awaitable[None]]
+
+
+class Counted(NamedTuple):
+    """How many events up to a position are no messages, and the seqs of the last of them."""
+
+    top: Position
+    others: int
+    seqs: list[int]
 
 
 class Reader:
@@ -35,6 +51,7 @@ class Reader:
         self._fanout = fanout
         self._broker = broker
         self._paging = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._counted: dict[str, Counted] = {}
         self._counters = counters
 
     async def settle(self, room: Room) -> None:
@@ -125,22 +142,50 @@ class Reader:
     async def others_at(self, room: Room, seq: int) -> int:
         """How many events up to `seq` are no messages. Those more than PAGE events ago count as messages."""
         others = room.others_at(seq)
-        if others is not None:
-            return others
-        page = await self._broker.latest(room.name, PAGE)
-        return page.others - sum(not is_message(event) for event in page.events if head(event).seq > seq)
+        if others is None:
+            others = self._counted_at(room, seq)
+        if others is None:
+            async with self._paging:
+                # Whoever waited may find what another one has read.
+                others = self._counted_at(room, seq)
+                if others is None:
+                    await self._count(room)
+                    others = self._counted_at(room, seq)
+        return 0 if others is None else others
 
-    async def page(self, room: Room, first: int | None, limit: int) -> Page:
+    def _counted_at(self, room: Room, seq: int) -> int | None:
+        """The same by what was read once: what an event is never changes. None for what came later."""
+        known = self._counted.get(room.name)
+        if known is None or known.top.epoch != room.at.epoch or seq > known.top.seq:
+            return None
+        return known.others - (len(known.seqs) - bisect_right(known.seqs, seq))
+
+    async def _count(self, room: Room) -> None:
+        """Read where those events are: of a room that was counted before only what came since."""
+        known = self._counted.pop(room.name, None)
+        if known is not None and known.top.epoch == room.at.epoch and room.at.seq - known.top.seq < PAGE // 2:
+            page, seqs = await self._broker.between(room.name, known.top.seq + 1, PAGE), known.seqs
+        else:
+            page, seqs = await self._broker.latest(room.name, PAGE), []
+        seqs = seqs + [head(event).seq for event in page.events if not is_message(event)]
+        self._counted[room.name] = Counted(page.top, page.others, seqs[-PAGE:])
+        if len(self._counted) > COUNTED_MAX:
+            del self._counted[next(iter(self._counted))]
+
+    async def page(self, room: Room, first: int | None, limit: int, ready: Ready | None = None) -> Page:
         """A page of the log from a seq on, or the latest, that knows of every amendment delivered here.
 
         An answer may be overtaken by an amendment's publication: then its reader would never hear of it. At most
-        PAGES_AT_ONCE are read at a time, so that what others send waits behind few of them.
+        PAGES_AT_ONCE are read at a time, so that what others send waits behind few of them, and none before it may be:
+        `ready` waits for that.
 
         Raises:
             Unavailable, NotConfirmed: Redis does not answer, or the room is amended faster than it can be read.
         """
         for _ in range(READS_AGAIN):
             async with self._paging:
+                if ready is not None:
+                    await ready()
                 latest = self._broker.latest(room.name, limit) if first is None else None
                 page = await (latest or self._broker.between(room.name, first or 1, limit))
             if page.top.epoch != room.at.epoch or page.top.seq >= room.amended:

@@ -248,6 +248,11 @@ class Room:
             self._recent_bytes += sum(map(len, events))
 
     @property
+    def recent_bytes(self) -> int:
+        """The size of the recent events."""
+        return self._recent_bytes
+
+    @property
     def recent_first(self) -> int:
         """Seq of the oldest recent event, or the next seq if there are none."""
         return self.at.seq - len(self._recent) + 1

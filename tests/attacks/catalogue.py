@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.attacks import on_api, on_feeds, on_frames, on_handshakes, on_messages, on_pages, on_rooms, on_tokens
+from tests.attacks import (
+    on_api,
+    on_feeds,
+    on_frames,
+    on_handshakes,
+    on_history,
+    on_messages,
+    on_pages,
+    on_rooms,
+    on_tokens,
+)
 from tests.attacks.attacker import ATTACKS
 
 __all__ = [
@@ -11,6 +21,7 @@ __all__ = [
     "on_feeds",
     "on_frames",
     "on_handshakes",
+    "on_history",
     "on_messages",
     "on_pages",
     "on_rooms",

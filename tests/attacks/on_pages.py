@@ -122,6 +122,15 @@ async def huge_bodies(attacker: Attacker) -> None:
             link.reset()
 
 
+@attack(AREA)
+async def bodies_in_crumbs(attacker: Attacker) -> None:
+    """Bodies in chunks of a byte, which take half a second to put together, are refused by their head."""
+    crumbs = b"1\r\nx\r\n" * 40_000
+    for path in ("/api/v1/rooms", "/livez", "/nothing") * attacker.much(5, 1):
+        status = (await attacker.http(request("POST", path, "Transfer-Encoding: chunked") + crumbs))[0]
+        expect(status, 0, 411, what="the answer to a body of crumbs")
+
+
 @attack(AREA, waits=True)
 async def slow_bodies(attacker: Attacker) -> None:
     """A body that never comes does not keep a connection for ever."""

@@ -17,7 +17,7 @@ BATCH = 200
 Requests = Iterator[dict[str, Any]]
 
 
-async def _flood(attacker: Attacker, links: list[Raw], requests: Callable[[Raw], Requests]) -> None:
+async def flood(attacker: Attacker, links: list[Raw], requests: Callable[[Raw], Requests]) -> None:
     """Everybody asks as fast as the server reads and hears the answers; it may refuse, or end connections."""
 
     async def speak(link: Raw, listening: asyncio.Task[None]) -> None:
@@ -92,7 +92,7 @@ async def join_flood(attacker: Attacker) -> None:
             yield {"type": "leave", "id": 4 + number, "room": room}
 
     links = await attacker.crowd(attacker.much(8, 2), attacker.guest)
-    await _flood(attacker, links, requests)
+    await flood(attacker, links, requests)
 
 
 @attack(AREA)
@@ -117,7 +117,7 @@ async def send_flood(attacker: Attacker) -> None:
         for number in itertools.count():
             yield {"type": "send", "id": 3, "room": attacker.room, "cid": f"c{number}", "text": "x" * 4000}
 
-    await _flood(attacker, await attacker.crowd(attacker.much(10, 3), attacker.member), requests)
+    await flood(attacker, await attacker.crowd(attacker.much(10, 3), attacker.member), requests)
 
 
 @attack(AREA)
@@ -140,19 +140,34 @@ async def edit_and_react_flood(attacker: Attacker) -> None:
             if link is ada:
                 yield {"type": "edit", **place, "cid": f"e{number}", "text": "x" * 4000}
 
-    await _flood(attacker, [ada, *await attacker.crowd(2, attacker.member)], requests)
+    await flood(attacker, [ada, *await attacker.crowd(2, attacker.member)], requests)
+
+
+@attack(AREA)
+async def edits_that_name_people(attacker: Attacker) -> None:
+    """Looking for who is meant costs more than anything else, and is not done for edits beyond the rate."""
+    links = await attacker.crowd(attacker.much(4, 2), attacker.member)
+    await attacker.crowd(attacker.much(180, 40), lambda: attacker.member(elsewhere=True))
+    await links[0].ask(type="send", id=3, room=attacker.room, cid="first", text="x")
+
+    def requests(_link: Raw) -> Requests:
+        for number in itertools.count():
+            names = {"cid": f"e{number}", "text": "@nobody " * 30}
+            yield {"type": "edit", "id": 3, "room": attacker.room, "seq": 1, **names}
+
+    await flood(attacker, links[:1], requests)
 
 
 @attack(AREA)
 async def history_flood(attacker: Attacker) -> None:
     """Pages of large messages, again and again: few are read at a time, and no more than the rate."""
-    await _fill(attacker, attacker.much(200, 20))
+    await fill(attacker, attacker.much(200, 20))
 
     def requests(_link: Raw) -> Requests:
         for number in itertools.count():
             yield {"type": "history", "id": 3, "room": attacker.room, "after": number % 7, "limit": 200}
 
-    await _flood(attacker, await attacker.crowd(attacker.much(8, 2), attacker.member), requests)
+    await flood(attacker, await attacker.crowd(attacker.much(8, 2), attacker.member), requests)
 
 
 @attack(AREA)
@@ -165,7 +180,7 @@ async def asking_for_everything(attacker: Attacker) -> None:
             yield {"type": "read", "id": 4, "room": attacker.room, "seq": number}
             yield {"type": "typing", "room": attacker.room}
 
-    await _flood(attacker, await attacker.crowd(attacker.much(8, 2), attacker.member), requests)
+    await flood(attacker, await attacker.crowd(attacker.much(8, 2), attacker.member), requests)
 
 
 @attack(AREA)
@@ -176,7 +191,7 @@ async def direct_rooms_with_everybody(attacker: Attacker) -> None:
         for number in itertools.count():
             yield {"type": "direct", "id": 3, "user": f"nobody-{link.user}-{number}"}
 
-    await _flood(attacker, await attacker.crowd(attacker.much(4, 2), attacker.guest), requests)
+    await flood(attacker, await attacker.crowd(attacker.much(4, 2), attacker.guest), requests)
 
 
 @attack(AREA)
@@ -188,16 +203,17 @@ async def presence_churn(attacker: Attacker) -> None:
             yield {"type": "leave" if number % 2 else "join", "id": 3, "room": attacker.room, "limit": 0}
 
     links = await attacker.crowd(attacker.much(50, 10), lambda: attacker.guest(elsewhere=True))
-    await _flood(attacker, links, requests)
+    await flood(attacker, links, requests)
 
 
-async def _fill(attacker: Attacker, count: int) -> None:
-    """Put messages of 4,000 characters into the room, as fast as that is allowed."""
-    writers = await attacker.crowd(10, lambda: attacker.member(elsewhere=True))
+async def fill(attacker: Attacker, count: int, room: str = "", character: str = "x") -> None:
+    """Put messages of 4,000 characters into the room, or into another, as fast as that is allowed."""
+    room = room or attacker.room
+    writers = await attacker.crowd(10, lambda: attacker.member(room, elsewhere=True))
 
     async def write(link: Raw) -> None:
         for number in range(count // len(writers)):
-            send = {"type": "send", "id": 3, "room": attacker.room, "cid": f"c{number}", "text": "x" * 4000}
+            send = {"type": "send", "id": 3, "room": room, "cid": f"c{number}", "text": character * 4000}
             answer = await link.ask(**send)
             for _ in range(100):
                 if answer.get("code") != "rate_limited":
@@ -213,14 +229,14 @@ async def _fill(attacker: Attacker, count: int) -> None:
 async def members_who_never_read(attacker: Attacker) -> None:
     """A room of deaf members in which much is said: each is cut, the speaker and all others get everything."""
     links = await attacker.crowd(attacker.much(200, 20), lambda: attacker.member(elsewhere=True, deaf=True))
-    await _fill(attacker, attacker.much(1000, 50))
+    await fill(attacker, attacker.much(1000, 50))
     attacker.seen["deaf"] = len(links)
 
 
 @attack(AREA)
 async def a_thousand_stalled_readers(attacker: Attacker) -> None:
     """Each asks for ten pages of history and reads none: the server reads few of them at a time, and piles up none."""
-    await _fill(attacker, attacker.much(100, 20))
+    await fill(attacker, attacker.much(100, 20))
     asked = b"".join(text({"type": "history", "id": number, "room": attacker.room}) for number in range(3, 13))
     links = await attacker.crowd(attacker.much(1000, 50), lambda: attacker.member(elsewhere=True, deaf=True))
     for link in links:

@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
+from app import hub as module
 from app.backplane import keys
 from app.errors import NotConfirmed, Unavailable
 from app.hub import LINGER_SECONDS, SHRINK_SECONDS
+from app.room import RECENT_BYTES, RECENT_EVENTS
 from tests.fakes.sent import Sent
 from tests.fakes.worker import Worker
 from tests.support import until_async
@@ -208,3 +210,21 @@ async def test_a_feed_that_cannot_be_heard_is_refused_and_goes_away() -> None:
         await worker.hub.enter_feed("lobby")
     worker.later(LINGER_SECONDS)
     assert worker.hub.feeds == {}
+
+
+async def test_rooms_reached_back_in_keep_no_more_than_is_allowed_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that was asked for longest ago lets go first, before its time."""
+    monkeypatch.setattr(module, "STRETCHED_BYTES", 8 * RECENT_BYTES)
+    worker = Worker()
+    rooms = []
+    for name in ("a", "b", "c"):
+        for _ in range(2 * RECENT_EVENTS):
+            await Sent(text="x" * (4 * RECENT_BYTES // (2 * RECENT_EVENTS))).through(worker.broker, name)
+        rooms.append(await worker.hub.enter(name))
+        await worker.hub.reach_back(rooms[-1], 1)
+    assert [room.recent_bytes > RECENT_BYTES for room in rooms] == [False, False, True]
+    assert sum(room.recent_bytes for room in rooms) < 8 * RECENT_BYTES
+    await worker.hub.reach_back(rooms[0], 1)
+    assert rooms[0].recent_first == 1
+    worker.later(SHRINK_SECONDS + 1)
+    assert max(room.recent_bytes for room in rooms) <= RECENT_BYTES

@@ -7,11 +7,12 @@ import asyncio
 import pytest
 
 from app.deadlines import Deadlines
-from app.outbox import Outbox, OutboxLimits, OutboxPool
+from app.outbox import LARGE_BYTES, Outbox, OutboxLimits, OutboxPool
 from tests.fakes.loop import Clock, Loop
 from tests.fakes.transport import Transport
 
 LIMITS = OutboxLimits(soft_bytes=100, grace_seconds=2.0, hard_bytes=500)
+OWED = OutboxLimits(soft_bytes=LARGE_BYTES, grace_seconds=2.0, hard_bytes=100 * LARGE_BYTES, owed_bytes=3 * LARGE_BYTES)
 
 
 class Owner:
@@ -37,10 +38,10 @@ class Owner:
 class Bench:
     """Two peers of one worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: OutboxLimits = LIMITS) -> None:
         self.clock, self.loop = Clock(), Loop()
         self.deadlines = Deadlines(self.clock)
-        self.pool = OutboxPool(self.loop, self.deadlines, LIMITS)  # type: ignore[arg-type]
+        self.pool = OutboxPool(self.loop, self.deadlines, limits)  # type: ignore[arg-type]
         self.one, self.two = Owner(self), Owner(self)
 
     def later(self, seconds: float) -> None:
@@ -196,3 +197,73 @@ async def test_draining_ends_with_the_outbox(bench: Bench) -> None:
     await waiting
     assert bench.one.verdicts == 1
     await bench.one.outbox.drained()
+
+
+def answered(bench: Bench, owner: Owner, size: int = 2 * LARGE_BYTES) -> None:
+    """A peer that reads nothing gets a large answer."""
+    owner.transport.deaf = True
+    owner.outbox.reply(bytes(size))
+    bench.loop.run()
+
+
+def test_who_owes_longest_is_cut_where_all_owe_too_much() -> None:
+    """Also one that takes a little now and then; what it has not taken is let go of at once."""
+    bench = Bench(OWED)
+    answered(bench, bench.one)
+    for _ in range(5):
+        bench.one.transport.take(10)
+        bench.later(2.0)
+    assert bench.one.verdicts == 0
+    answered(bench, bench.two)
+    bench.later(0.3)
+    assert (bench.one.verdicts, bench.two.verdicts, bench.pool.cut) == (1, 0, 1)
+    assert bench.one.transport.get_write_buffer_size() == 0
+
+
+def test_who_takes_its_answer_in_a_moment_owes_nothing() -> None:
+    """However much was asked for at once."""
+    bench = Bench(OWED)
+    for owner in (bench.one, bench.two):
+        answered(bench, owner)
+    for owner in (bench.one, bench.two):
+        owner.transport.take()
+    for owner in (bench.one, bench.two) * 10:
+        owner.outbox.reply(bytes(2 * LARGE_BYTES))
+    bench.loop.run()
+    bench.later(0.3)
+    assert bench.pool.cut == 0
+    assert len(bench.deadlines) == 0
+
+
+def test_broadcasts_are_not_owed() -> None:
+    """Those who share one have the same bytes."""
+    bench = Bench(OWED)
+    for owner in (bench.one, bench.two):
+        owner.transport.deaf = True
+        owner.outbox.write(bytes(10 * LARGE_BYTES))
+    bench.later(1.0)
+    assert bench.pool.cut == 0
+
+
+def test_nothing_is_owed_by_who_is_gone() -> None:
+    """Or somebody else would be cut for it."""
+    bench = Bench(OWED)
+    answered(bench, bench.one)
+    bench.one.outbox.close()
+    answered(bench, bench.two)
+    bench.later(0.3)
+    assert bench.two.verdicts == 0
+
+
+async def test_large_answers_wait_until_there_is_room() -> None:
+    """Which there is as soon as the oldest debtor is cut, or has caught up."""
+    bench = Bench(OWED)
+    await bench.two.outbox.room()
+    answered(bench, bench.one)
+    answered(bench, bench.two)
+    waiting = [asyncio.ensure_future(bench.two.outbox.room()) for _ in range(2)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not any(one.done() for one in waiting)
+    bench.later(0.3)
+    await asyncio.gather(*waiting)

@@ -275,3 +275,27 @@ def test_members_hear_each_event_once_and_in_order_whatever_happens(script: list
             await heal(worker, room)
 
     asyncio.run(play())
+
+
+async def test_what_was_counted_once_is_not_read_again() -> None:
+    """However many marks are set far back; of what came since only that is read."""
+    worker = Worker()
+    ada = await worker.visitor("Ada")
+    await ada.ask("join", room="lobby")
+    for number in range(40):
+        await ada.ask("send", room="lobby", cid=f"c{number}", text="x")
+        await ada.ask("react", room="lobby", cid=f"r{number}", seq=1, emoji="\u2764")
+    room = worker.hub.get("lobby")
+    assert room is not None
+
+    async def counts() -> list[int]:
+        room.settle(room.at, [])  # nothing is at hand
+        return [await worker.hub.others_at(room, seq) for seq in range(room.at.seq)]
+
+    before = len(worker.broker.reads)
+    assert await counts() == [seq // 2 for seq in range(room.at.seq)]
+    assert len(worker.broker.reads) == before + 1
+    await ada.ask("react", room="lobby", cid="more", seq=1, emoji="\u2764")
+    await until_async(lambda: room.at.seq == 81, "it was heard")
+    assert await counts() == [seq // 2 for seq in range(81)]
+    assert len(worker.broker.reads) <= before + 2
