@@ -6,6 +6,7 @@ the last one reads, accounts and measures as in any load test. Needs Linux and t
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import base64
 import hashlib
@@ -15,16 +16,16 @@ import os
 import re
 import secrets
 import socket
-import sys
 
 from app import frames
+from app.arguments import positive
 from app.loadtest.generator import Config
 from app.traffic import machine, mark
 from app.traffic.children import Child
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 FRAMES_PER_WRITE = (1, 8, 64)
-SECONDS = 6
+SECONDS, PATIENCE_SECONDS = 5.0, 60.0
 
 
 def source(listener: socket.socket, connections: int, per_write: int) -> None:
@@ -66,7 +67,15 @@ async def measure(connections: int, per_write: int) -> tuple[float, float]:
             pusher = multiprocessing.Process(target=source, args=(listener, connections, per_write), daemon=True)
             pusher.start()
         ticks: list[dict[str, float]] = []
-        child = Child("the generator", ticks.append)
+        enough = asyncio.Event()
+
+        def tell(tick: dict[str, float]) -> None:
+            ticks.append(tick)
+            # The first report covers connecting, too. Reports come between two turns of the loop, which may be long.
+            if sum(each["seconds"] for each in ticks[1:]) >= SECONDS:
+                enough.set()
+
+        child = Child("the generator", tell)
         url = f"ws://127.0.0.1:{listener.getsockname()[1]}/ws"
         sizes = {"rooms": 1, "sockets": connections, "pages": 0, "text_bytes": 128}
         with machine.pinned(machine.cores()[-1:]):
@@ -74,12 +83,12 @@ async def measure(connections: int, per_write: int) -> tuple[float, float]:
         try:
             await child.ask("connect", "connected", seconds=0.5)
             ticks.clear()
-            await asyncio.sleep(SECONDS)
-            # The first report covers connecting, too.
-            read = sum(tick["delivered"] for tick in ticks[1:])
-            return read / sum(tick["seconds"] for tick in ticks[1:]), read / sum(
-                tick["cpu"] * tick["seconds"] for tick in ticks[1:]
-            )
+            enough.clear()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await enough.wait()
+            told = ticks[1:]
+            read, cpu = sum(tick["delivered"] for tick in told), sum(tick["cpu"] * tick["seconds"] for tick in told)
+            return read / sum(tick["seconds"] for tick in told), read / cpu
         finally:
             pusher.kill()
             await child.stop()
@@ -87,7 +96,11 @@ async def measure(connections: int, per_write: int) -> tuple[float, float]:
 
 def main() -> None:
     """Print a table."""
-    connections = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    parser = argparse.ArgumentParser(prog="python -m bench.readers", description=(__doc__ or "").split("\n\n")[1])
+    parser.add_argument(
+        "connections", type=positive, nargs="?", default=1000, metavar="CONNECTIONS", help="(default: 1000)"
+    )
+    connections = parser.parse_args().connections
     about = f"{machine.describe()['cpu']}, {os.cpu_count()} cores"
     print(f"{about}, {connections} connections, {len(event(1000))} bytes a frame")
     for per_write in FRAMES_PER_WRITE:

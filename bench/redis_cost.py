@@ -9,10 +9,13 @@ is that which Valkey itself counts for the script (INFO commandstats).
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import tempfile
+from itertools import count
 from pathlib import Path
 
+from app.arguments import within
 from app.backplane import keys
 from app.backplane.broker import Change
 from app.backplane.link import Address
@@ -25,20 +28,24 @@ ROOMS = 200
 TEXT = b"x" * 128
 PER_CALL = (1, 4, 16)
 EVENTS = 32_000
-MOST_UNCONFIRMED = 4000
+WHOLE = ROOMS * max(PER_CALL)
+
+
+def sender(room: int) -> str:
+    """Who sends in a room."""
+    return f"g{room:012}/session{room:04}"
 
 
 class Sent(Change):
-    """A change, its own author, whose answer is only counted."""
+    """A change that is its own author."""
 
-    left = 0
-    done: asyncio.Event
-    room_again: asyncio.Event
+    numbers = count(1)  # never again, or the server would know the change
+    answered = asyncio.Event()
 
-    def __init__(self, room: int, number: int) -> None:
+    def __init__(self, room: int) -> None:
         self.author = self
-        self.sender = f"g{room:012}/session{room:04}"
-        self.cid = f"s{room}-{number}"
+        self.sender = sender(room)
+        self.cid = f"s{room}-{next(self.numbers)}"
         self.body = b',"type":"message","room":"room%d","cid":"%b","user":"g%012d","name":"Ada","text":"%b"}' % (
             room,
             self.cid.encode(),
@@ -47,11 +54,8 @@ class Sent(Change):
         )
 
     def stored(self, changes: list[Sent], first: int, token: str, ts: int) -> None:
-        """Count it."""
-        Sent.left -= len(changes)
-        Sent.room_again.set()
-        if Sent.left == 0:
-            Sent.done.set()
+        """The next ones may come."""
+        Sent.answered.set()
 
     def found(self, change: Sent, seq: int, mid: str, ts: int) -> None:
         """The measurement is void."""
@@ -64,18 +68,14 @@ class Sent(Change):
 
 async def publish(broker: RedisBroker, per_call: int, events: int) -> None:
     """Publish `events`, `per_call` of them in each script call."""
-    Sent.left, Sent.done, Sent.room_again = events, asyncio.Event(), asyncio.Event()
-    number = 0
-    while number < events:
+    for _ in range(events // (ROOMS * per_call)):
         for room in range(ROOMS):
             for _ in range(per_call):
-                number += 1
-                broker.publish(f"room{room}", Sent(room, number))
-        await asyncio.sleep(0)
-        while broker.unconfirmed > MOST_UNCONFIRMED:
-            Sent.room_again.clear()
-            await Sent.room_again.wait()
-    await Sent.done.wait()
+                broker.publish(f"room{room}", Sent(room))
+        # What came while a room's call is under way would share the next one.
+        while broker.unconfirmed:
+            Sent.answered.clear()
+            await Sent.answered.wait()
 
 
 async def fields(pipeline: Pipeline, section: str) -> dict[str, str]:
@@ -84,18 +84,19 @@ async def fields(pipeline: Pipeline, section: str) -> dict[str, str]:
     return dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
 
 
-async def measure(pipeline: Pipeline, per_call: int) -> tuple[float, float, float, float]:
+async def measure(pipeline: Pipeline, per_call: int, events: int) -> tuple[float, float, float, float]:
     """Script microseconds, bytes of memory for 1,000 events, bytes per sender's record, bytes logged, per event."""
     await pipeline.call("FLUSHALL")
     broker = RedisBroker(pipeline, 10_000, 30 * 86400)
-    warm = max(EVENTS // 2, ROOMS * per_call)
-    await publish(broker, per_call, warm - warm % (ROOMS * per_call))
+    await publish(broker, per_call, events)  # until each log and record has its usual size
     await pipeline.call("CONFIG", "RESETSTAT")
     before = int((await fields(pipeline, "persistence"))["aof_current_size"])
-    count = EVENTS - EVENTS % (ROOMS * per_call)
-    await publish(broker, per_call, count)
+    await publish(broker, per_call, events)
     stats = (await fields(pipeline, "commandstats"))["cmdstat_evalsha"]
-    micros = float(dict(pair.split("=") for pair in stats.split(","))["usec"])
+    counted = dict(pair.split("=") for pair in stats.split(","))
+    if int(counted["calls"]) * per_call != events:
+        raise SystemExit(f"{counted['calls']} calls carried {events} changes, not {per_call} each")
+    micros = float(counted["usec"])
     logged = int((await fields(pipeline, "persistence"))["aof_current_size"]) - before
     length = 0
     memory = record = 0
@@ -103,11 +104,11 @@ async def measure(pipeline: Pipeline, per_call: int) -> tuple[float, float, floa
         name = f"room{room}"
         memory += await pipeline.call("MEMORY", "USAGE", keys.log(name))
         length += int((await pipeline.call("HGET", keys.meta(name), "seq")).decode())
-        record += await pipeline.call("MEMORY", "USAGE", keys.cids(name, Sent(room, 0).sender))
-    return micros / count, 1000 * memory / length, record / ROOMS, logged / count
+        record += await pipeline.call("MEMORY", "USAGE", keys.cids(name, sender(room)))
+    return micros / events, 1000 * memory / length, record / ROOMS, logged / events
 
 
-async def main() -> None:
+async def main(events: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as directory:
         embedded = Embedded(Path(directory))
@@ -116,15 +117,23 @@ async def main() -> None:
         keeping = asyncio.create_task(pipeline.run())
         try:
             await pipeline.connected.wait()
+            await pipeline.call("CONFIG", "SET", "auto-aof-rewrite-percentage", 0)
             print("| changes per call | script us/send | KiB per 1,000 events | bytes per sender | log B/send |")
             print("|---|---|---|---|---|")
             for per_call in PER_CALL:
-                micros, memory, record, logged = await measure(pipeline, per_call)
+                micros, memory, record, logged = await measure(pipeline, per_call, events)
                 print(f"| {per_call} | {micros:.1f} | {memory / 1024:.0f} | {record:.0f} | {logged:.0f} |")
         finally:
             keeping.cancel()
             await embedded.stop()
 
 
+def whole(text: str) -> int:
+    """A number of events that fills all calls of every round."""
+    return within(WHOLE)(text) // WHOLE * WHOLE
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(prog="python -m bench.redis_cost", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--events", type=whole, default=EVENTS, metavar="N", help="for each row (default: %(default)s)")
+    asyncio.run(main(parser.parse_args().events))
