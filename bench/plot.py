@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH = 760
-FONT = 13
 LEFT, RIGHT, TOP, BOTTOM = 180, 90, 40, 46
 BAR, GAP = 20, 8
 COLOURS = ("#2f6fde", "#c2571a", "#3c8f4c", "#8a4fbf")

@@ -118,7 +118,7 @@ async def _clock(link: Link) -> Finding:
     asked = time.time()
     seconds, micros = await link.call("TIME")
     offset = int(seconds) + int(micros) / 1e6 - (asked + time.time()) / 2
-    found = f"{offset:+.3f} s from this machine's"
+    found = f"{offset:+z.3f} s from this machine's"
     if abs(offset) > CLOCK_SECONDS:
         means = "times of messages are Redis'; order does not depend on clocks, but when tokens end does"
         return weak("clock", found, means, "run NTP on both machines")
