@@ -32,6 +32,8 @@ except ImportError:  # no wheel for this platform
     from websockets.utils import apply_mask
 
 FRAMES_AT_ONCE = 1000
+CLOSING_FRAMES = 2000
+"""Among so many in one read the answer to a close is looked for."""
 DROPPED_BYTES = 1024 * 1024
 CLOSE_SECONDS = 2.0
 FRAGMENTS = 64
@@ -257,6 +259,9 @@ class Connection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         pos, end, budget = 0, len(data), FRAMES_AT_ONCE
         while pos < end and self._state < _FAILED:
+            if self._state == _CLOSING and budget <= FRAMES_AT_ONCE - CLOSING_FRAMES:
+                self._turn_away()
+                break
             if self._holds or (budget <= 0 and self._state == _OPEN):
                 self._stash(data[pos:], 0)
                 if not self._holds:
@@ -416,6 +421,12 @@ class Connection(asyncio.Protocol):
             self.transport.write_eof()
         self._seen = 0
         self._all.deadlines.set(self, "close", CLOSE_SECONDS, self.transport.abort)
+
+    def _turn_away(self) -> None:
+        """Whoever floods on after it was told to go: look at nothing more, and let it see the end."""
+        self._state = _FAILED
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _drop(self, size: int) -> None:
         self._seen += size

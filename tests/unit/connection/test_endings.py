@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.connection import CLOSE_SECONDS, DROPPED_BYTES
+from app.connection import CLOSE_SECONDS, CLOSING_FRAMES, DROPPED_BYTES
 from tests.fakes.wire import CLOSE, PING, PONG, TEXT, close, frame
 from tests.unit.connection.bench import Bench
 
@@ -110,6 +110,19 @@ def test_a_peer_that_floods_instead_of_closing_is_cut(bench: Bench) -> None:
     bench.receive(flood)
     assert not bench.transport.aborted
     bench.receive(flood, flood)
+    assert (bench.transport.aborted, bench.heard.losses) == (True, 1)
+
+
+def test_an_answer_to_a_close_is_looked_for_among_some_frames_only(bench: Bench) -> None:
+    """Behind very many tiny ones it comes too late: the peer sees the end, and is cut when its time is over."""
+    other = Bench()
+    other.connection.close(4501)
+    other.receive(frame(TEXT, b"") * (CLOSING_FRAMES // 2) + close(4501))
+    assert other.heard.losses == 1
+    bench.connection.close(4501)
+    bench.receive(frame(TEXT, b"") * CLOSING_FRAMES + close(4501))
+    assert (bench.transport.eof_written, bench.transport.aborted, bench.code) == (True, False, 4501)
+    bench.later(CLOSE_SECONDS)
     assert (bench.transport.aborted, bench.heard.losses) == (True, 1)
 
 
