@@ -29,12 +29,12 @@ class OutboxLimits:
     soft_bytes: int = 256 * 1024
     grace_seconds: float = 2.0
     hard_bytes: int = 4 * 1024 * 1024
-    owed_bytes: int = 4 * 1024 * 1024
+    owed_bytes: int = 8 * 1024 * 1024
 
 
 LARGE_BYTES = 64 * 1024
 """Answers over that are written at once, and owed as far as they are not taken."""
-COLLECT_SECONDS = 0.25
+COLLECT_SECONDS = 1.0
 
 
 class Owner(Protocol):

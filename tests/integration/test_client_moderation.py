@@ -84,7 +84,7 @@ async def test_while_there_is_no_newer_token_it_is_asked_for_again(
 ) -> None:
     """The same one is not sent; a function that fails, or a refusal, is not the end of it; its end is."""
     monkeypatch.setattr(renewal, "AGAIN_SECONDS", 0.02)
-    welcome = {"type": "welcome", "user": "u1", "name": "Ada", "ping": 25, "node": "n1", "exp": 1}
+    welcome = {"type": "welcome", "user": "u1", "name": "Ada", "ping": 25, "node": "n1", "exp": 4}
     double.answer["hello"] = lambda _: welcome
     errors: list[Message] = [{"type": "error", "code": "unauthorized", "message": "no", "temporary": False}]
     double.answer["refresh"] = lambda _: errors.pop() if errors else {"type": "refreshed", "exp": 600}

@@ -127,6 +127,16 @@ export class Parley extends Emitter {
   /** Go by another name from now on, as the same guest. */
   rename(name) {
     this.name = name;
+    this.#anew();
+  }
+
+  /** Be the signed-in user of a token from now on; with null, a guest again. */
+  signIn(token) {
+    this.#token = token;
+    this.#anew();
+  }
+
+  #anew() {
     this.refusal = null;
     if (this.state === "offline") this.#connection.start();
     else this.#connection.restart();

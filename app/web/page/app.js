@@ -11,6 +11,7 @@ import { Welcome } from "./name.js";
 import { NoticeList } from "./notices.js";
 import { Presence } from "./presence.js";
 import { Sidebar } from "./sidebar.js";
+import { SignIn } from "./signin.js";
 import { Silence, silenced } from "./silence.js";
 
 export function App({ chat }) {
@@ -25,7 +26,8 @@ export function App({ chat }) {
     beside.addEventListener("change", changed);
     return () => beside.removeEventListener("change", changed);
   }, []);
-  const named = chat.name.value && !chat.nameError.value;
+  const asked = chat.tokenAsked.value !== null;
+  const named = !asked && (chat.name.value || chat.signedIn.value) && !chat.nameError.value;
   const entered = named && !room.error.value;
   const people = wide ? chat.peopleShown.value : drawer === "people";
   return html`
@@ -35,7 +37,8 @@ export function App({ chat }) {
       <main class="main" inert=${Boolean(drawer)}>
         <${Header} chat=${chat} room=${room} drawer=${drawer} onDrawer=${setDrawer} />
         <${Banner} chat=${chat} />
-        ${!named && html`<${Welcome} chat=${chat} room=${room} />`}
+        ${asked && html`<${SignIn} chat=${chat} why=${chat.tokenAsked.value} />`}
+        ${!asked && !named && html`<${Welcome} chat=${chat} room=${room} />`}
         ${named && room.error.value && html`<${Refused} chat=${chat} room=${room} />`}
         ${entered && html`
           <${Log} key=${`log ${room.name}`} chat=${chat} room=${room} />

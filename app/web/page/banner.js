@@ -7,7 +7,7 @@ const GRACE_MS = 1500;
 
 export function Banner({ chat }) {
   const { state, retryAt, refusal } = chat.link.value;
-  const troubled = state !== "online" && Boolean(chat.name.value) && !chat.nameError.value;
+  const troubled = state !== "online" && Boolean(chat.name.value) && !chat.nameError.value && chat.tokenAsked.value === null;
   const [late, setLate] = useState(false);
   useEffect(() => {
     if (!troubled) return setLate(false);

@@ -20,13 +20,21 @@ import { RoomView } from "./roomview.js";
 
 const FIRST_ROOM = "lobby";
 
+/** Refusals after which only a token, or a newer one, lets the viewer in. */
+const WANTS_TOKEN = new Set(["unauthorized", "expired"]);
+
 export class Chat {
   #store = new Store("localStorage");
   #tab = new Store("sessionStorage");
 
   constructor() {
-    this.client = new Parley({ name: this.#store.get("name", "") });
+    const token = this.#tab.get("token");
+    this.client = new Parley({ name: this.#store.get("name", ""), token });
     this.name = signal(this.client.name);
+    /** Whether the viewer has come with a token: then that says the name. */
+    this.signedIn = signal(Boolean(token));
+    /** Set while the viewer is asked for a token: what was wrong with the last one, or "". Null otherwise. */
+    this.tokenAsked = signal(null);
     this.user = signal(null);
     this.limits = signal(this.client.limits);
     this.link = signal(this.#linkNow());
@@ -68,9 +76,34 @@ export class Chat {
     if (name !== known || this.client.state === "offline") this.client.rename(name);
   }
 
-  /** Connect now: at start with the remembered name, or because somebody does not want to wait. */
+  /** Come in with a token. It is forgotten with the tab. */
+  signIn(token) {
+    this.#token(token);
+    this.client.signIn(token);
+  }
+
+  /** Be a guest again, of the name that was there before. */
+  signOut() {
+    const signedIn = this.signedIn.value;
+    this.#token(null);
+    if (!signedIn) return;
+    this.name.value = this.client.name = this.#store.get("name", "");
+    if (this.name.value) this.client.signIn(null);
+    else this.client.close();
+  }
+
+  #token(token) {
+    this.#tab.set("token", token);
+    batch(() => {
+      this.signedIn.value = Boolean(token);
+      this.tokenAsked.value = null;
+      this.nameError.value = "";
+    });
+  }
+
+  /** Connect now: at start with what is remembered, or because somebody does not want to wait. */
   connect() {
-    if (this.name.value) this.client.connect();
+    if (this.name.value || this.signedIn.value) this.client.connect();
   }
 
   // Rooms
@@ -176,12 +209,13 @@ export class Chat {
       this.link.value = this.#linkNow();
       const { refusal } = client;
       if (refusal?.code === "bad_request") this.nameError.value = refusal.message;
+      else if (WANTS_TOKEN.has(refusal?.code)) this.tokenAsked.value = refusal.message;
     });
     client.on("welcome", ({ user, name }) => batch(() => {
       this.user.value = user;
       this.name.value = name;
       this.limits.value = client.limits;
-      this.#store.set("name", name);
+      if (!this.signedIn.value) this.#store.set("name", name);
     }));
     client.on("joined", (reply) => this.#joined(reply));
     client.on("gap", ({ room: name, upto, epochChanged }) => {

@@ -42,6 +42,7 @@ export function Welcome({ chat, room }) {
         submit=${(name) => chat.setName(name)}>
         <button type="submit" class="primary">Join</button>
       <//>
+      <p class="otherwise"><button type="button" class="link quiet" onClick=${() => { chat.tokenAsked.value = ""; }}>Sign in with a token</button></p>
     </div>`;
 }
 
@@ -69,8 +70,9 @@ export function Me({ chat }) {
       </div>
       <div class="me-tools">
         ${chat.attention.possible && html`<${Notify} attention=${chat.attention} />`}
-        <button type="button" class="tool" aria-label="Change your name" title="Change your name" onClick=${() => setEditing(true)}>
-          <${PencilIcon} /></button>
+        ${chat.signedIn.value ? html`<button type="button" class="small plain" onClick=${() => chat.signOut()}>Sign out</button>` : html`
+          <button type="button" class="tool" aria-label="Change your name" title="Change your name" onClick=${() => setEditing(true)}>
+            <${PencilIcon} /></button>`}
       </div>
     </div>`;
 }
