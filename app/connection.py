@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from time import perf_counter
 from typing import Protocol, cast
 
 from websockets.frames import Opcode
@@ -32,6 +33,10 @@ except ImportError:  # no wheel for this platform
     from websockets.utils import apply_mask
 
 FRAMES_AT_ONCE = 1000
+TURN_SECONDS = 0.001
+LOOK_EVERY = 4
+"""A turn of the loop takes so many frames of a connection, or as many as take so long: the clock is looked at after
+LOOK_EVERY of them, again and again."""
 CLOSING_FRAMES = 2000
 """Among so many in one read the answer to a close is looked for."""
 DROPPED_BYTES = 1024 * 1024
@@ -257,12 +262,12 @@ class Connection(asyncio.Protocol):
     # Frames
 
     def _parse(self, data: bytes) -> None:
-        pos, end, budget = 0, len(data), FRAMES_AT_ONCE
+        pos, end, taken, most, begun = 0, len(data), 0, FRAMES_AT_ONCE, 0.0
         while pos < end and self._state < _FAILED:
-            if self._state == _CLOSING and budget <= FRAMES_AT_ONCE - CLOSING_FRAMES:
+            if self._state == _CLOSING and taken >= CLOSING_FRAMES:
                 self._turn_away()
                 break
-            if self._holds or (budget <= 0 and self._state == _OPEN):
+            if self._holds or (taken >= most and self._state == _OPEN):
                 self._stash(data[pos:], 0)
                 if not self._holds:
                     self._hold(_BY_TURN)
@@ -272,7 +277,12 @@ class Connection(asyncio.Protocol):
             if stop > end:
                 self._stash(data[pos:], stop - pos)
                 break
-            budget -= 1
+            taken += 1
+            if not taken % LOOK_EVERY:
+                now = perf_counter()
+                begun = begun or now
+                if now - begun > TURN_SECONDS:
+                    most = taken
             first = data[pos]
             if (first == 0x81 or first == 0x82) and start and self._library is None and self._state == _OPEN:
                 self._message(first, apply_mask(data[start:stop], data[start - 4 : start]))
@@ -286,7 +296,7 @@ class Connection(asyncio.Protocol):
             # Reading is not held any more: whoever floods on instead of closing is not listened to for long.
             self._drop(pos)
             return
-        self._count(FRAMES_AT_ONCE - budget, pos)
+        self._count(taken, pos)
 
     def _count(self, count: int, size: int) -> None:
         """So many frames and bytes were read. Whoever is in debt then is not read until time has paid it."""

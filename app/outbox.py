@@ -29,7 +29,7 @@ class OutboxLimits:
     soft_bytes: int = 256 * 1024
     grace_seconds: float = 2.0
     hard_bytes: int = 4 * 1024 * 1024
-    owed_bytes: int = 8 * 1024 * 1024
+    owed_bytes: int = 4 * 1024 * 1024
 
 
 LARGE_BYTES = 64 * 1024

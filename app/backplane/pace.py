@@ -1,8 +1,10 @@
 """How long a room rests between two script calls: not at all while Redis and this worker keep up, longer under load.
 
 A message costs most alone: a script call, a publication, and one write for each member. Those that wait while their
-room rests share all three. The signal is the smoothed time from a call to its answer, which holds every queue on the
-way: that of this worker's event loop, that of the machine's cores, that of Redis.
+room rests share all three. The signal is the time from a call to its answer, which holds every queue on the way: that
+of this worker's event loop, that of the machine's cores, that of Redis. It is smoothed over SMOOTH_SECONDS, however
+many answers come in them: a signal that follows faster than what the rests do to it makes them swing between nothing
+and all.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ FREE_SECONDS = 0.008
 FACTOR = 8.0
 REST_MAX_SECONDS = 0.04
 SPARSE_SECONDS = 0.001
+SMOOTH_SECONDS = 1.0
 _SMOOTHING = 1 / 16
 
 
@@ -30,9 +33,9 @@ class Pace:
         A room where nothing gathers rests only where such rooms are many: where calls are SPARSE_SECONDS apart or more,
         the load is another one's, and resting would only make a quiet room wait.
         """
-        self.round_trip += (took_seconds - self.round_trip) * _SMOOTHING
         self.interval += (now_seconds - self._answered_at - self.interval) * _SMOOTHING
         self._answered_at = now_seconds
+        self.round_trip += (took_seconds - self.round_trip) * min(_SMOOTHING, self.interval / SMOOTH_SECONDS)
         if not gathers and self.interval >= SPARSE_SECONDS:
             return 0.0
         return min(REST_MAX_SECONDS, max(0.0, FACTOR * (self.round_trip - FREE_SECONDS)))

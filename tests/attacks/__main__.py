@@ -25,7 +25,7 @@ def _chosen(patterns: list[str]) -> list[Attack]:
         one
         for one in ATTACKS
         if not patterns
-        or any(fnmatch.fnmatch(f"{one.area}/{one.name}".replace(" ", "_"), pattern) for pattern in patterns)
+        or any(fnmatch.fnmatch(f"{one.area}/{one.name}", pattern.replace("_", " ")) for pattern in patterns)
     ]
 
 
@@ -54,6 +54,8 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="only say which there are")
     given = parser.parse_args()
     attacks = _chosen(given.patterns)
+    if not attacks:
+        parser.error("no attack is called that; --list says which there are")
     if given.list:
         for one in attacks:
             print(f"{one.area}/{one.name}: {one.about}")

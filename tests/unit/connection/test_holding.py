@@ -6,7 +6,9 @@ import random
 
 import pytest
 
-from app.connection import FRAMES_AT_ONCE
+from app import connection
+from app.connection import FRAMES_AT_ONCE, LOOK_EVERY, TURN_SECONDS
+from tests.fakes.loop import Clock
 from tests.fakes.wire import PING, TEXT, close, frame
 from tests.unit.connection.bench import MESSAGE_BYTES, Bench
 from tests.unit.connection.streams import Library, chunks, control, fragmented, whole
@@ -76,6 +78,18 @@ def test_a_turn_takes_a_bounded_number_of_frames(bench: Bench) -> None:
         turns.append(len(bench.heard.messages))
     assert bench.heard.messages == [str(number) for number in range(total)]
     assert all(late - early <= FRAMES_AT_ONCE for early, late in zip([0, *turns], turns, strict=False))
+    assert bench.transport.is_reading()
+
+
+def test_a_turn_takes_frames_for_a_bounded_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that ask for much are fewer a turn; all are taken, in order."""
+    clock = Clock()
+    monkeypatch.setattr(connection, "perf_counter", clock)
+    bench.heard.at_message = lambda: clock.pass_(TURN_SECONDS)
+    bench.transport.receive(b"".join(frame(TEXT, b"%d" % number) for number in range(100)))
+    assert len(bench.heard.messages) == 2 * LOOK_EVERY
+    bench.loop.run()
+    assert bench.heard.messages == [str(number) for number in range(100)]
     assert bench.transport.is_reading()
 
 
