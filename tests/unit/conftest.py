@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from app import connection
 from tests.fakes.sent import running
 from tests.fakes.worker import Worker
 
@@ -16,6 +17,12 @@ settings.register_profile(
     "parley", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("parley")
+
+
+@pytest.fixture(autouse=True)
+def endless_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn of the loop takes no time, however busy the machine is: else it may end after a few frames anywhere."""
+    monkeypatch.setattr(connection, "perf_counter", lambda: 1.0)
 
 
 @pytest.fixture
