@@ -35,8 +35,7 @@ except ImportError:  # no wheel for this platform
 FRAMES_AT_ONCE = 1000
 TURN_SECONDS = 0.001
 LOOK_EVERY = 4
-"""A turn of the loop takes so many frames of a connection, or as many as take so long: the clock is looked at after
-LOOK_EVERY of them, again and again."""
+"""A turn takes so many frames of a connection, or as many as take so long; the clock is looked at every so many."""
 CLOSING_FRAMES = 2000
 """Among so many in one read the answer to a close is looked for."""
 DROPPED_BYTES = 1024 * 1024
@@ -427,13 +426,12 @@ class Connection(asyncio.Protocol):
         self.outbox.close()
         self.transport.write(last)
         self._all.on_closed(self, code)
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        self._turn_away()
         self._seen = 0
         self._all.deadlines.set(self, "close", CLOSE_SECONDS, self.transport.abort)
 
     def _turn_away(self) -> None:
-        """Whoever floods on after it was told to go: look at nothing more, and let it see the end."""
+        """Look at nothing more that the peer sends, and let it see the end: it broke the protocol, or floods on."""
         self._state = _FAILED
         if not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()

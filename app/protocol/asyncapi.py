@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from app import __version__
-from app.protocol.schemas import portable
+from app.protocol.schemas import mended, portable
 from app.protocol.shapes import CLIENT, REPLIES, SERVER, tag
 
 _CHAT = "#/channels/chat"
@@ -23,7 +23,7 @@ def document() -> bytes:
 
 def _document() -> dict[str, Any]:
     _, made = msgspec.json.schema_components((*CLIENT, *SERVER), ref_template="#/components/schemas/{name}")
-    schemas = _by_name(portable(made))
+    schemas = mended(portable(made), _by_name)
     messages = {
         **{f"client.{tag(type_)}": _message(type_) for type_ in CLIENT},
         **{f"server.{tag(type_)}": _message(type_) for type_ in SERVER},
@@ -111,16 +111,10 @@ def _message(type_: Any) -> dict[str, Any]:
     }
 
 
-def _by_name(schema: Any) -> Any:
-    """A JSON schema with discriminators by name alone, as AsyncAPI wants them."""
-    if isinstance(schema, list):
-        return [_by_name(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    named = {key: _by_name(value) for key, value in schema.items()}
-    if isinstance(named.get("discriminator"), dict):
-        named["discriminator"] = named["discriminator"]["propertyName"]
-    return named
+def _by_name(schema: dict[str, Any]) -> None:
+    """Discriminators by name alone, as AsyncAPI wants them."""
+    if isinstance(schema.get("discriminator"), dict):
+        schema["discriminator"] = schema["discriminator"]["propertyName"]
 
 
 def _ref(kind: str, name: str) -> dict[str, str]:

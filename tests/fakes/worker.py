@@ -65,6 +65,14 @@ PROMISES = Promises(
 EPOCH = 1_700_000_000.0
 """When the clocks of workers stand at 0, by Redis' clock."""
 PLENTY = Rate(1e6, 1e6)
+WRITES: dict[str, dict[str, Any]] = {
+    "send": {"text": "x"},
+    "edit": {"seq": 1, "text": "x"},
+    "delete": {"seq": 1},
+    "react": {"seq": 1, "emoji": "👍"},
+    "topic": {"topic": "x"},
+}
+"""Every way of writing in a room: type and fields of the request."""
 PATIENCE = Patience(limit=5, grace_seconds=10.0, lease_seconds=15.0)
 
 

@@ -12,7 +12,7 @@ from app.grants import Right, Rules
 from app.signin import Signin
 from app.tokens import Expected, make, shared_keys
 from tests.fakes.sent import running
-from tests.fakes.worker import PROMISES, Visitor, Worker
+from tests.fakes.worker import PROMISES, WRITES, Visitor, Worker
 
 SECRET = "one secret of more than thirty-two characters"
 RULES = Rules([("news", Right.READ), ("team-*", Right.NONE)])
@@ -104,13 +104,7 @@ async def test_a_room_read_only_is_read_by_all_and_written_by_some(worker: Worke
     for visitor in (guest, editor):
         assert (await visitor.ask("join", room="news"))["type"] == "joined"
     assert (await editor.ask("send", room="news", cid="a", text="hi"))["type"] == "ack"
-    for type_, fields in {
-        "send": {"text": "x"},
-        "edit": {"seq": 1, "text": "x"},
-        "delete": {"seq": 1},
-        "react": {"seq": 1, "emoji": "👍"},
-        "topic": {"topic": "x"},
-    }.items():
+    for type_, fields in WRITES.items():
         assert (await guest.ask(type_, room="news", cid="b", **fields))["code"] == "forbidden", type_
     guest.say("typing", room="news")
     worker.presence.typists.sweep(busy=False)

@@ -130,7 +130,7 @@ export class Parley extends Emitter {
     this.#anew();
   }
 
-  /** Be the signed-in user of a token from now on; with null, a guest again. */
+  /** Be the signed-in user of a token from now on. What waits in the outbox is sent as that user. */
   signIn(token) {
     this.#token = token;
     this.#anew();

@@ -33,6 +33,17 @@ export class Store {
     }
   }
 
+  /** Forget everything under the prefix. */
+  clear() {
+    this.#memory.clear();
+    try {
+      const storage = globalThis[this.#kind];
+      for (const key of Object.keys(storage)) if (key.startsWith(this.#prefix)) storage.removeItem(key);
+    } catch {
+      // nothing was kept there
+    }
+  }
+
   set(key, value) {
     try {
       if (value === null) globalThis[this.#kind].removeItem(this.#prefix + key);

@@ -78,27 +78,22 @@ export class Chat {
 
   /** Come in with a token. It is forgotten with the tab. */
   signIn(token) {
-    this.#token(token);
-    this.client.signIn(token);
-  }
-
-  /** Be a guest again, of the name that was there before. */
-  signOut() {
-    const signedIn = this.signedIn.value;
-    this.#token(null);
-    if (!signedIn) return;
-    this.name.value = this.client.name = this.#store.get("name", "");
-    if (this.name.value) this.client.signIn(null);
-    else this.client.close();
-  }
-
-  #token(token) {
     this.#tab.set("token", token);
     batch(() => {
-      this.signedIn.value = Boolean(token);
+      this.signedIn.value = true;
       this.tokenAsked.value = null;
       this.nameError.value = "";
     });
+    this.client.signIn(token);
+  }
+
+  /** Be a guest again. All that the tab has of the signed-in user goes: token, messages, drafts, what was not sent yet. */
+  signOut() {
+    this.tokenAsked.value = null;
+    if (!this.signedIn.value) return;
+    this.client.close();
+    this.#tab.clear();
+    location.reload();
   }
 
   /** Connect now: at start with what is remembered, or because somebody does not want to wait. */

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.worker import Worker
+from tests.fakes.worker import WRITES, Worker
 from tests.support import until_async
 from tests.unit.moderation.people import SOMEBODY, guest, moderator, signed_in, token_of, told
 
@@ -48,13 +48,7 @@ async def test_whoever_is_muted_writes_nothing_until_it_is_over(workers: list[Wo
     (push,) = told(eve, "moderated")
     assert (push["action"], push["room"], push["reason"]) == ("mute", "lobby", "enough")
     assert 59 < push["seconds"] <= 60
-    for type_, fields in {
-        "send": {"text": "x"},
-        "edit": {"seq": 1, "text": "x"},
-        "delete": {"seq": 1},
-        "react": {"seq": 1, "emoji": "👍"},
-        "topic": {"topic": "x"},
-    }.items():
+    for type_, fields in WRITES.items():
         refused = await eve.ask(type_, room="lobby", cid="b", **fields)
         assert (refused["code"], refused["temporary"]) == ("muted", False), type_
         assert 59 < refused["retry"] <= 60
