@@ -24,6 +24,7 @@ from app.deadlines import SWEEP_SECONDS, Deadlines
 from app.directory import Directory
 from app.hub import Hub
 from app.member import Member
+from app.memory import GIVE_BACK_SECONDS, give_back
 from app.metrics import Counters, Scoreboard, WorkerState, resident_bytes
 from app.moderation import Moderation
 from app.presence import Presence
@@ -119,6 +120,7 @@ class Lifecycle:
             "sweep": self._sweep(),
             "heartbeat": self._heartbeat(),
             "scoreboard": self._report(),
+            "memory": self._give_back(),
         }
         return [tasks.create_task(coroutine, name=name) for name, coroutine in work.items()]
 
@@ -167,6 +169,11 @@ class Lifecycle:
             counters.cpu_seconds = time.process_time()
             counters.resident_bytes = resident_bytes()
             self._board.write(self._number, self.state(), counters)
+
+    async def _give_back(self) -> None:
+        while True:
+            await asyncio.sleep(GIVE_BACK_SECONDS)
+            give_back()
 
     # The way out
 

@@ -17,7 +17,7 @@ APP = Path(__file__).parents[2] / "app"
 # A name that ends with a slash is a package that has one place; inside, its modules form no circle.
 LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "findings", "frames", "heads", "log", "metrics", "deadlines", "tasks", "origins", "config"),
-    ("arguments", "addresses"),
+    ("arguments", "memory", "addresses"),
     ("protocol.codes", "protocol.names", "protocol.lookalikes"),
     (
         "protocol.requests",
