@@ -116,11 +116,16 @@ class Ledger:
 
         def done(read: list[Written] | None) -> None:
             self.on_change(watch)
+            if read is None:
+                self.peers.doubt()
+            believed = self.peers.believed(self._clock())
             for index, worker in enumerate(workers):
                 peer = self.peers.get(worker)
                 if peer is None or not watch.listening:
                     continue
-                if read is None or roster.versions.get(peer.place, 0) != asked[index]:
+                known = roster.versions.get(peer.place, 0)
+                lost = known and worker not in believed and not (read and read[index].version)
+                if read is None or lost or known != asked[index]:
                     watch.unread |= {worker}  # not read, or heard of meanwhile: what was read may be older
                 else:
                     roster.replace(peer.place, *read[index])
@@ -143,10 +148,10 @@ class Ledger:
         with suppress(Unavailable):
             self._store.read(watch.roster.room, [self._store.worker, *self.peers], done)
 
-    def compare(self, watch: Watch, others: bool) -> None:
+    def compare(self, watch: Watch) -> None:
         """Compare the versions of the own roster, and those of the others, with what is stored. Raises Unavailable."""
         roster = watch.roster
-        workers = list(self.peers) if others else []
+        workers = self.peers.believed(self._clock())
         version = roster.version
 
         def done(written: list[int] | None) -> None:

@@ -1,15 +1,20 @@
 """The other workers: which of them live, and the place of each in rosters.
 
 Pure: time is an argument. A worker is dead when its lease has ended by Redis' clock, seen in unbroken contact with
-Redis: while that was away nobody could renew, so everybody is trusted for the length of a lease from then on.
+Redis: while that was away nobody could renew, so everybody is trusted for the length of a lease from then on. Redis may
+have come back without what it knew: then each is given time to write it again before what is stored is believed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from math import inf
 
 from app.roster import HERE
+
+REWRITE_SECONDS = 3.0
+"""So long after a worker has renewed its lease, all that Redis may have lost of its people is written again."""
 
 
 @dataclass(slots=True)
@@ -19,10 +24,13 @@ class Peer:
     Attributes:
         place: its bit in rosters.
         trusted_until: it counts as living up to then, though its lease is not seen.
+        believed_from: from then on, whoever is not in its stored rosters is not there; infinite until its lease is
+            seen again.
     """
 
     place: int
     trusted_until: float
+    believed_from: float = -inf
 
 
 class Peers:
@@ -58,14 +66,35 @@ class Peers:
         interrupted = not kept or now - self._contact_at > self._gap_seconds
         self._contact_at = now
         if interrupted:
+            self.doubt()
             for peer in self._peers.values():
                 peer.trusted_until = now + self._lease_seconds
         return interrupted
 
+    def doubt(self) -> None:
+        """Redis may have lost what was stored: each worker is believed once it has had time to write it again."""
+        for peer in self._peers.values():
+            peer.believed_from = inf
+
+    def believed(self, now: float) -> list[str]:
+        """The workers whose stored rosters are believed."""
+        return [worker for worker, peer in self._peers.items() if now >= peer.believed_from]
+
+    def believed_next(self, now: float) -> float | None:
+        """When the next of those in doubt will be believed; None if there is none whose lease is seen again."""
+        return min(
+            (peer.believed_from for peer in self._peers.values() if now < peer.believed_from < inf), default=None
+        )
+
     def alive(self, workers: Collection[str], now: float) -> tuple[bool, list[Peer]]:
-        """These workers' leases run: whether there are new ones among them, and those now dead, who are forgotten."""
-        new = any(worker not in self._peers for worker in workers)
+        """These workers' leases run: whether some had not been seen before, or not since the last doubt, and those now
+        dead, who are forgotten."""
+        new = False
         for worker in workers:
-            self.heard(worker, now).trusted_until = now
+            new |= worker not in self._peers
+            peer = self.heard(worker, now)
+            peer.trusted_until = now
+            if peer.believed_from == inf:
+                new, peer.believed_from = True, now + REWRITE_SECONDS
         dead = [worker for worker, peer in self._peers.items() if worker not in workers and now >= peer.trusted_until]
         return new, [self._peers.pop(worker) for worker in dead]

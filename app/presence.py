@@ -34,7 +34,6 @@ BUSY_SECONDS = 0.1
 PUSH_SECONDS = 1.0
 RELEASE_SECONDS = 1.0
 AUDIT_SECONDS = 30.0
-RETURN_SECONDS = 3.0
 COMPARED_AT_ONCE = 64
 
 _log = structlog.get_logger(component="presence")
@@ -74,7 +73,6 @@ class Presence:
         self._peers = Peers(patience.lease_seconds, max(2 * self._pause_seconds, patience.lease_seconds / 5))
         self._ledger = Ledger(store, self._peers, counters, clock)
         self._ledger.on_change, self._ledger.names_here = self._touch, self._names_here
-        self._compare_from = 0.0
         self._audit = asyncio.Event()
         self._released = False
         self.held = asyncio.Event()
@@ -274,8 +272,6 @@ class Presence:
         """Take what a renewal has found."""
         now = self._clock()
         if self._peers.contact(held.kept, now):
-            # What they had written may be lost: they get time to write it again before it is compared.
-            self._compare_from = now + RETURN_SECONDS
             self._audit.set()
         if self.held.is_set() and not held.kept:
             _log.warning("lease lost", rooms=len(self._watches))
@@ -309,13 +305,15 @@ class Presence:
 
     def subscribed_again(self) -> None:
         """The subscriber was away: what was published meanwhile has to be found out."""
+        self._peers.doubt()
         self._audit.set()
 
     async def audit(self) -> None:
         """Compare all rosters with what is written, every AUDIT_SECONDS and when there is reason to, for ever."""
         while True:
-            later = self._compare_from - self._clock()
-            pause = later if later > 0 else AUDIT_SECONDS * random.uniform(0.8, 1.2)
+            now = self._clock()
+            believed = self._peers.believed_next(now)
+            pause = AUDIT_SECONDS * random.uniform(0.8, 1.2) if believed is None else believed - now
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._audit.wait()
@@ -330,6 +328,6 @@ class Presence:
                 with suppress(ParleyError):
                     # Before that, a change could be neither read nor heard.
                     await self._hub.confirm(room)
-                    self._ledger.compare(watch, others=self._clock() >= self._compare_from)
+                    self._ledger.compare(watch)
             if number % COMPARED_AT_ONCE == COMPARED_AT_ONCE - 1:
                 await asyncio.sleep(0.01)

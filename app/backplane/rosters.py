@@ -90,7 +90,7 @@ class Store(Protocol):
         """Let the own lease end in so many seconds. Raises Unavailable or NotConfirmed."""
 
     def write(self, room: str, change: Moved, done: Callable[[bool], None]) -> None:
-        """Store a change of the own roster and publish it."""
+        """Store a change of the own roster and publish it; False too if it was not made of what is stored."""
 
     def read(self, room: str, workers: Sequence[str], done: Callable[[list[Written] | None], None]) -> None:
         """Those workers' rosters."""
@@ -137,6 +137,7 @@ class RedisRosters:
             keys.roster(room, self.worker),
             keys.events(room),
             _encode(change),
+            change.prev,
             change.version,
             change.count,
             ROSTER_SECONDS,

@@ -67,6 +67,19 @@ async def test_a_roster_written_anew_replaces_what_was(stage: Stage, room: str) 
     assert await ask(store.read, room, [store.worker]) == [Written(9, {"u3": "Cyd"})]
 
 
+async def test_a_change_of_another_version_is_not_written(stage: Stage, room: str) -> None:
+    """Nor told; it says so."""
+    store = await stage.rosters()
+    heard = await stage.hear(room)
+    assert await ask(store.write, room, Moved(store.worker, 7, 8, 1, {"u1": "Ada"}, [])) is False
+    assert await ask(store.read, room, [store.worker]) == [Written(0, {})]
+    await write(store, room, 0, 9, {"u1": "Ada"}, [], 1)
+    assert await ask(store.write, room, Moved(store.worker, 8, 10, 0, {}, ["u1"])) is False
+    assert await ask(store.read, room, [store.worker]) == [Written(9, {"u1": "Ada"})]
+    await until_async(lambda: heard, "what was written is heard")
+    assert len(heard) == 1
+
+
 async def test_a_roster_of_nobody_is_gone(stage: Stage, room: str) -> None:
     """Nothing is left of it."""
     store = await stage.rosters()

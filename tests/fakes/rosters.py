@@ -46,16 +46,18 @@ class MemoryRosters:
     def write(self, room: str, change: Moved, done: Callable[[bool], None]) -> None:
         """See Store."""
         self._check("write", room)
-        if not self.losing:
-            key = room, self.worker
-            people = {} if change.whole else self._store.rosters.get(key, Written(0, {})).people
+        key = room, self.worker
+        stored = self._store.rosters.get(key, Written(0, {}))
+        well = not self.losing and (change.whole or stored.version == change.prev)
+        if well:
+            people = {} if change.whole else stored.people
             people = {user: name for user, name in {**people, **change.joined}.items() if user not in change.left}
             if change.count:
                 self._store.rosters[key] = Written(change.version, people)
             else:
                 self._store.rosters.pop(key, None)
             self._publish(room, msgspec.json.encode(change))
-        asyncio.get_running_loop().call_soon(done, not self.losing)
+        asyncio.get_running_loop().call_soon(done, well)
 
     def read(self, room: str, workers: Sequence[str], done: Callable[[list[Written] | None], None]) -> None:
         """See Store."""

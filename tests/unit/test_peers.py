@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.peers import Peers
+from app.peers import REWRITE_SECONDS, Peers
 
 LEASE, GAP = 15.0, 3.0
 
@@ -53,7 +53,7 @@ def test_an_outage_of_redis_kills_nobody() -> None:
     assert known.alive([], 100.0) == (False, [])
     for now in range(101, 115):
         assert not known.contact(True, now)
-        assert known.alive(["b"], now) == (False, [])
+        assert known.alive(["b"], now) == (now == 101, [])  # back again
     known.contact(True, 115.5)
     assert len(known.alive(["b"], 115.5)[1]) == 1
     assert list(known) == ["b"]
@@ -72,3 +72,18 @@ def test_a_new_worker_is_told_of() -> None:
     known = peers("b")
     assert known.alive(["b", "c"], 1.0) == (True, [])
     assert known.alive(["b", "c"], 2.0) == (False, [])
+
+
+def test_after_an_outage_nobody_is_believed_before_it_could_write_again() -> None:
+    """Each from its own first renewal on."""
+    known = peers("b", "c")
+    assert known.believed(0.0) == ["b", "c"]
+    assert known.believed_next(0.0) is None
+    known.contact(False, 0.5)
+    assert known.believed(1000.0) == []
+    assert known.alive(["b"], 1.0) == (True, [])
+    assert (known.believed(1.0), known.believed_next(1.0)) == ([], 1.0 + REWRITE_SECONDS)
+    assert known.alive(["b", "c"], 2.0) == (True, [])
+    assert known.believed(1.0 + REWRITE_SECONDS) == ["b"]
+    assert known.believed_next(1.0 + REWRITE_SECONDS) == 2.0 + REWRITE_SECONDS
+    assert known.believed(2.0 + REWRITE_SECONDS) == ["b", "c"]

@@ -172,6 +172,42 @@ async def test_an_outage_takes_nobody_away_and_what_happened_meanwhile_is_told_a
     assert not any(push.get("left") for push in ada.pushes[before:])
 
 
+async def test_a_restart_is_seen_by_the_subscriber_first(pair: Pair) -> None:
+    """What Redis has lost is not believed, neither compared nor read, before the other worker has written it again."""
+    here, there = pair
+    ada, bob = await join(here, "Ada"), await join(there, "Bob")
+    await settle(here, there, seconds=4)
+    here.store.leases.clear()
+    here.store.rosters.clear()
+    here.presence.subscribed_again()
+    watch = here.presence._watches["lobby"]
+    await here.presence.compare_all()
+    watch.unread = frozenset({there.rosters.worker})
+    here.presence._touch(watch)
+    before = len(here.rosters.calls)
+    await settle(here, seconds=4)
+    assert ("read", "lobby") in here.rosters.calls[before:]
+    assert seen(ada) == ["Ada", "Bob"]
+    await settle(here, there)
+    assert here.store.rosters["lobby", there.rosters.worker].people == {bob.member.user: "Bob"}
+    await bob.ask("leave", room="lobby")
+    await settle(here, there)
+    assert seen(ada) == ["Ada"]
+
+
+async def test_a_change_of_what_redis_has_lost_is_written_as_a_whole(pair: Pair) -> None:
+    """Who reads the roster finds all who are there, not only who came last."""
+    here, there = pair
+    ada, bob = await join(here, "Ada"), await join(there, "Bob")
+    await settle(here, there)
+    here.store.rosters.clear()
+    cyd = await join(here, "Cyd")
+    await settle(here, there)
+    people = {ada.member.user: "Ada", cyd.member.user: "Cyd"}
+    assert here.store.rosters["lobby", here.rosters.worker].people == people
+    assert seen(bob) == ["Ada", "Bob", "Cyd"]
+
+
 async def test_a_write_that_may_be_lost_is_made_good(pair: Pair) -> None:
     """The whole roster is written anew."""
     here, there = pair
