@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 import time
 from collections.abc import Callable
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from sanic import Request, Sanic
+from sanic.compat import Header
 from sanic.response import HTTPResponse
 
 from app import __version__
 from app.commands import Commands
 from app.connection import Connection, Connections
-from app.endpoint import upgrade, websocket_route
+from app.endpoint import Admit, Make, upgrade, websocket_route
 from app.errors import BadRequest
 from app.feed import FeedClient
 from app.gate import Gate
@@ -47,15 +49,17 @@ class Parts:
     reasons: Callable[[], list[str]]
 
 
-def routes(app: Sanic[Any, Any], parts: Parts) -> None:
-    """Put all routes on a Sanic application."""
+def routes(app: Sanic[Any, Any], parts: Parts) -> Admit:
+    """Put all routes on a Sanic application; returns how the chat's websocket is opened without one."""
     cover(app)
-    _websockets(app, parts)
     _operations(app, parts)
     _page(app)
+    return _websockets(app, parts)
 
 
-def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
+def _websockets(app: Sanic[Any, Any], parts: Parts) -> Admit:
+    """Add the websockets' routes; returns how the chat's is opened without one."""
+
     def member(connection: Connection) -> Member:
         new = Member(connection, parts.commands.next_conn(), parts.commands)
         parts.counters.connects += 1
@@ -64,11 +68,17 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
 
     def enter(request: Request, attach: Callable[[Connection], Receiver], address: str) -> HTTPResponse | None:
         refused = _refused_while_draining(parts) or parts.gate.refused(request, address)
-        return refused or upgrade(request, parts.connections, attach, address)
+        return refused or upgrade(request, _maker(parts, attach, address))
+
+    def admit(headers: Header, peer: str) -> Make | None:
+        address = parts.gate.address(headers, peer)
+        if parts.state() is WorkerState.DRAINING or not parts.gate.admits(headers, address):
+            return None
+        return _maker(parts, member, address)
 
     @websocket_route
     async def chat(request: Request) -> HTTPResponse | None:
-        return enter(request, member, parts.gate.address(request))
+        return enter(request, member, parts.gate.address_of(request))
 
     @websocket_route
     async def feed(request: Request, room: str = FEED_ROOM) -> HTTPResponse | None:
@@ -77,7 +87,7 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
         except BadRequest as error:
             return text(f"{error}\n", 404)
 
-        address = parts.gate.address(request)
+        address = parts.gate.address_of(request)
         if not parts.commands.may_feed(name, address):
             return text("this feed is not for everybody\n", 403)
 
@@ -90,6 +100,16 @@ def _websockets(app: Sanic[Any, Any], parts: Parts) -> None:
     app.add_route(chat, "/ws", name="ws")
     app.add_route(feed, "/feed", name="feed")
     app.add_route(feed, "/feed/<room:str>", name="feed_room", unquote=True)
+    return admit
+
+
+def _maker(parts: Parts, attach: Callable[[Connection], Receiver], address: str) -> Make:
+    def make(transport: asyncio.Transport) -> Connection:
+        connection = Connection(transport, parts.connections, address)
+        connection.receiver = attach(connection)
+        return connection
+
+    return make
 
 
 def _refused_while_draining(parts: Parts) -> HTTPResponse | None:
@@ -133,7 +153,7 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
         # which compares it with what it sent.
         names = {"host": "host", "forwarded_for": "x-forwarded-for", "forwarded_proto": "x-forwarded-proto"}
         said = {key: ", ".join(request.headers.getall(name, [])) for key, name in names.items()}
-        said |= {"address": parts.gate.address(request), "origin": parts.gate.own_origin(request)}
+        said |= {"address": parts.gate.address_of(request), "origin": parts.gate.own_origin(request.headers)}
         return json({key: value.encode("ascii", "backslashreplace").decode() for key, value in said.items()})
 
     exposition = Exposition(parts.board)

@@ -1,13 +1,15 @@
 """From an HTTP request to a websocket connection: the only code that touches Sanic's connection internals.
 
-Sanic reads the request, routes it and calls the handler; the handler answers the handshake and hands the transport
-over to a Connection with asyncio's public `set_protocol`. Sanic's own protocol object ends with that: it must neither
-close the transport nor count the connection as its own. tests/integration/test_endpoint.py fails clearly when an
-upgrade of Sanic changes what this relies on.
+Sanic listens, and makes a Door for each connection. The chat's handshake is answered there, by far the most common
+one. Everything else is read by Sanic, which routes it and calls the handler; that of a websocket answers the handshake
+and hands the transport over to a Connection with asyncio's public `set_protocol`. Sanic's own protocol object ends with
+that: it must neither close the transport nor count the connection as its own. tests/integration/test_endpoint.py fails
+clearly when an upgrade of Sanic changes what this relies on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -16,6 +18,7 @@ from typing import Any
 
 from sanic import Request, Sanic
 from sanic.application.state import ApplicationServerInfo
+from sanic.compat import Header
 from sanic.http.constants import HTTP, Stage
 from sanic.http.stream import Stream
 from sanic.response import HTTPResponse
@@ -24,18 +27,94 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request as LibraryRequest
 from websockets.server import ServerProtocol
 
-from app.arrivals import Arrivals, Doing, State
-from app.connection import Connection, Connections
-from app.receiver import Receiver
+from app.arrivals import ACCEPTED, Arrivals, Doing, State
+from app.connection import Connection
+from app.heads import well_formed
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
 )
 
+_CHAT = b"GET /ws HTTP/1.1\r\n"
+_BODIES = ("content-length", "transfer-encoding", "expect")
 
 HEAD_BYTES = 8192
 """Longer heads are refused, by Sanic."""
+
+
+Make = Callable[[asyncio.Transport], Connection]
+"""Makes the connection of a transport, with its receiver."""
+
+Admit = Callable[[Header, str], Make | None]
+"""Whether the chat's websocket may be opened, by the fields of the handshake and the address at the other end."""
+
+
+class Door(asyncio.Protocol):
+    """Reads the first head on a connection: opens the chat's websocket by itself, and leaves all else to Sanic.
+
+    A handshake that is plainly right thus costs no task, no request object and no routing. What is refused goes
+    Sanic's way too, which says why.
+    """
+
+    __slots__ = ("_app", "_arguments", "_head", "_transport")
+
+    def __init__(self, **arguments: Any) -> None:
+        self._app: Sanic[Any, Any] = arguments["app"]
+        self._arguments = arguments
+        self._head = b""
+        self._transport: Any = None
+
+    def connection_made(self, transport: Any) -> None:
+        """A connection was accepted."""
+        self._transport = transport
+        self._app.ctx.arrivals.enter(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a head, and perhaps of what follows it."""
+        # The end of the head may have come in parts.
+        begin = max(0, len(self._head) - 3)
+        self._head += data
+        end = self._head.find(b"\r\n\r\n", begin)
+        if end < 0 and len(self._head) <= HEAD_BYTES:
+            return
+        transport, self._transport = self._transport, None
+        self._app.ctx.arrivals.leave(self)
+        if not 0 < end <= HEAD_BYTES or not self._opened(transport, end):
+            protocol = Protocol(**self._arguments)
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+            protocol.data_received(self._head)
+
+    def _opened(self, transport: Any, end: int) -> bool:
+        headers = chat_handshake(self._head[:end])
+        accept = accept_key(headers) if headers is not None else None
+        if headers is None or accept is None or transport.is_closing():
+            return False
+        peer = transport.get_extra_info("peername")
+        make = self._app.ctx.admit(headers, peer[0] if isinstance(peer, tuple) else "")
+        if make is None:
+            return False
+        _open(transport, make, accept, self._head[end + 4 :])
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone, with its first head unfinished."""
+        self._transport = None
+        self._app.ctx.arrivals.leave(self)
+
+    @property
+    def state_now(self) -> State:
+        """What the connection is doing."""
+        return ACCEPTED
+
+    def cut(self, last: bytes) -> None:
+        """End the connection; who has said nothing yet, or has said too much already, gets no last words."""
+        if last and self._head:
+            self._transport.write(last)
+            self._transport.close()
+        else:
+            self._transport.abort()
 
 
 class Protocol(HttpProtocol):
@@ -51,29 +130,14 @@ class Protocol(HttpProtocol):
         self.handed_over: Stream | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """A connection was accepted. Sanic hears of it with its first whole head: without one it costs no task."""
-        self.transport = transport
-        self.recv_buffer = bytearray()
+        """A connection is Sanic's from now on."""
+        super().connection_made(transport)  # type: ignore[no-untyped-call]
         self.app.ctx.arrivals.enter(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of a request."""
-        if self.conn_info is not None:
-            super().data_received(data)
-            return
-        head = self.recv_buffer
-        # The end of the head may have come in parts.
-        begin = max(0, len(head) - 3)
-        head += data
-        if head.find(b"\r\n\r\n", begin) >= 0 or len(head) > HEAD_BYTES:
-            super().connection_made(self.transport)  # type: ignore[no-untyped-call]
-            super().data_received(bytes(head))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone, before it became a websocket."""
         self.app.ctx.arrivals.leave(self)
-        if self.conn_info is not None:
-            super().connection_lost(exc)  # type: ignore[no-untyped-call]
+        super().connection_lost(exc)  # type: ignore[no-untyped-call]
 
     def check_timeouts(self) -> None:
         """Called by Sanic, to set a timer for each connection: `Arrivals` looks after all of them together."""
@@ -114,51 +178,57 @@ class Protocol(HttpProtocol):
         self.transport = None
 
 
-def prepare(app: Sanic[Any, Any], arrivals: Arrivals) -> None:
+def prepare(app: Sanic[Any, Any], arrivals: Arrivals, admit: Admit) -> None:
     """Tell a Sanic application what `run` would have told it: it serves HTTP/1 alone, so it offers nothing else."""
-    app.ctx.arrivals = arrivals
+    app.ctx.arrivals, app.ctx.admit = arrivals, admit
     app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
 
 
-def upgrade(
-    request: Request, connections: Connections, attach: Callable[[Connection], Receiver], address: str = ""
-) -> HTTPResponse | None:
+def upgrade(request: Request, make: Make) -> HTTPResponse | None:
     """Answer a websocket handshake and hand the transport over, in one turn of the loop.
-
-    Args:
-        attach: makes the receiver of the new connection.
-        address: where the client is.
 
     Returns:
         The refusal to send, or None: then the connection is open, or the peer is gone already.
     """
-    accept = _accept_key(request)
+    accept = accept_key(request.headers) if request.method == "GET" and request.version == "1.1" else None
     if accept is None:
         return _refusal(request)
     protocol, transport = request.protocol, request.transport
     assert isinstance(protocol, Protocol)
     if transport is None or transport.is_closing():
         return None
-    connection = Connection(transport, connections, address)
-    connection.receiver = attach(connection)
     protocol.handed_over = request.stream
     protocol.connections.discard(protocol)
-    transport.set_protocol(connection)
-    transport.write(_SWITCH % accept)
     early = bytes(protocol.recv_buffer)
     protocol.recv_buffer.clear()
-    if early:
-        connection.data_received(early)
+    connection = _open(transport, make, accept, early)
     if not connection.held:
         transport.resume_reading()
     return None
 
 
-def _accept_key(request: Request) -> bytes | None:
-    """The answer to a handshake that is plainly right; None for all others."""
-    headers = request.headers
-    if request.method != "GET" or request.version != "1.1":
+def _open(transport: Any, make: Make, accept: bytes, early: bytes) -> Connection:
+    """Answer the handshake; `early` is what came after it already."""
+    connection = make(transport)
+    transport.set_protocol(connection)
+    transport.write(_SWITCH % accept)
+    if early:
+        connection.data_received(early)
+    return connection
+
+
+def chat_handshake(head: bytes) -> Header | None:
+    """The fields of a head, without the empty line at its end, that asks for the chat's websocket and nothing else."""
+    if not head.startswith(_CHAT) or not head.isascii():
         return None
+    lines = [line.partition(":") for line in head.decode().split("\r\n")[1:]]
+    headers = Header([(name.lower(), value.strip()) for name, _, value in lines])
+    right = well_formed(head, "1.1", len(headers.getall("host", ())))
+    return headers if right and headers.keys().isdisjoint(_BODIES) else None
+
+
+def accept_key(headers: Header) -> bytes | None:
+    """The answer to a handshake that is plainly right; None for all others."""
     if headers.getall("upgrade", [""])[0].lower() != "websocket" or len(headers.getall("upgrade")) != 1:
         return None
     if "upgrade" not in [token.strip().lower() for token in ",".join(headers.getall("connection", [])).split(",")]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from sanic import Request, Sanic
+from sanic.compat import Header
 from sanic.response import HTTPResponse
 
 from app import origins
@@ -35,14 +36,22 @@ class Gate:
         self._listed = frozenset(listed)
         self._proxies = proxies
 
-    def address(self, request: Request) -> str:
-        """Where a request comes from."""
-        forwarded = request.headers.getall("x-forwarded-for", ()) if self._proxies else ()
-        return client_address(request.conn_info.client_ip if request.conn_info else "", forwarded, self._proxies)
+    def address(self, headers: Header, peer: str) -> str:
+        """Where a request with these fields comes from; `peer` is the address at the other end of its connection."""
+        return client_address(peer, headers.getall("x-forwarded-for", ()) if self._proxies else (), self._proxies)
+
+    def address_of(self, request: Request) -> str:
+        """Where a request comes from that Sanic has read."""
+        return self.address(request.headers, request.conn_info.client_ip if request.conn_info else "")
+
+    def admits(self, headers: Header, address: str) -> bool:
+        """Whether a handshake may go on."""
+        admission = self._admission
+        return self._permitted(headers) and not admission.full() and not admission.full_for(address)
 
     def refused(self, request: Request, address: str) -> HTTPResponse | None:
-        """The answer to a handshake that may not go on; None for one that may."""
-        if not self._permitted(request):
+        """The answer to a handshake that may not go on, which is counted; None for one that may."""
+        if not self._permitted(request.headers):
             return self._foreign(request, address)
         if self._admission.full():
             self._counters.refused_worker += 1
@@ -59,21 +68,21 @@ class Gate:
         """Refuse foreign pages whatever could change something; called when all routes are there."""
 
         def check(request: Request) -> HTTPResponse | None:
-            if request.method in SAFE or self._permitted(request):
+            if request.method in SAFE or self._permitted(request.headers):
                 return None
-            return self._foreign(request, self.address(request))
+            return self._foreign(request, self.address_of(request))
 
         names = [str(route.name) for route in app.router.routes if set(route.methods or ()) - SAFE]
         if names:
             app.register_named_middleware(check, names, "request")
 
-    def _permitted(self, request: Request) -> bool:
-        claimed = request.headers.getall("origin", ())
-        return not claimed or origins.permitted(claimed, self._listed, "" if self._listed else self.own_origin(request))
+    def _permitted(self, headers: Header) -> bool:
+        claimed = headers.getall("origin", ())
+        return not claimed or origins.permitted(claimed, self._listed, "" if self._listed else self.own_origin(headers))
 
-    def own_origin(self, request: Request) -> str:
+    def own_origin(self, headers: Header) -> str:
         """The origin of this server's pages, as the client sees it."""
-        headers, proxies = request.headers, self._proxies
+        proxies = self._proxies
         hosts, scheme = headers.getall("host", ()), "http"
         if proxies:
             scheme = origins.from_right(headers.getall("x-forwarded-proto", ("http",)), proxies)
@@ -89,7 +98,7 @@ class Gate:
             "refused",
             reason="foreign origin",
             origin=claimed.encode("ascii", "backslashreplace").decode(),
-            expected=sorted(self._listed) or [self.own_origin(request)],
+            expected=sorted(self._listed) or [self.own_origin(request.headers)],
             address=address,
             seldom=network(address),
         )

@@ -47,7 +47,7 @@ from app.connection import Connection, Connections
 from app.counting import Counting
 from app.deadlines import Deadlines
 from app.directory import Directory
-from app.endpoint import Protocol, prepare
+from app.endpoint import Door, prepare
 from app.errors import ParleyError
 from app.fanout import Fanout
 from app.feed import FeedClient
@@ -264,9 +264,9 @@ class Worker:
             reasons=self.lifecycle.reasons,
         )
         service_routes(app, self._dispatch())
-        api.routes(app, parts)
+        admit = api.routes(app, parts)
         parts.gate.guard_changes(app)
-        prepare(app, self._arrivals())
+        prepare(app, self._arrivals(), admit)
         return app
 
     def _seats(self, worker: str) -> Seats:
@@ -301,7 +301,7 @@ class Worker:
             listener = socket.socket(fileno=self.place.listener_fd)
             server: Any = await self.application().create_server(
                 sock=listener,
-                protocol=Protocol,
+                protocol=Door,
                 backlog=BACKLOG,
                 return_asyncio_server=True,
                 asyncio_server_kwargs={"start_serving": False},

@@ -18,13 +18,15 @@ from websockets.asyncio.client import ClientConnection, connect
 from app.arrivals import Arrivals, Waits
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
-from app.endpoint import Protocol, prepare, upgrade, websocket_route
+from app.endpoint import Door, Protocol, prepare, upgrade, websocket_route
 from app.metrics import Counters
 from app.outbox import OutboxLimits, OutboxPool
 
 # Sanic rewrites its protocol at a start, once a process: one server for all tests here.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HANDSHAKES = 50
+ROUTED = "/routed"
+PATHS = pytest.mark.parametrize("path", ["/ws", ROUTED])
 
 
 class Echo:
@@ -63,19 +65,24 @@ async def connections() -> Connections:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(connections: Connections) -> AsyncIterator[Any]:
-    """A Sanic server with the one route."""
+    """A Sanic server whose door opens /ws, and with a route for what it leaves to Sanic."""
+
+    def make(transport: asyncio.Transport) -> Connection:
+        connection = Connection(transport, connections)
+        connection.receiver = Echo(connection)
+        return connection
 
     @websocket_route
     async def echo(request: Request) -> HTTPResponse | None:
-        return upgrade(request, connections, Echo)
+        return upgrade(request, make)
 
     app: Sanic[Any, Any] = Sanic("endpoint", configure_logging=False)
     app.config.update(ACCESS_LOG=False, MOTD=False)
-    app.add_route(echo, "/ws", name="ws")
+    app.add_route(echo, ROUTED, name="ws")
     loop = asyncio.get_running_loop()
-    prepare(app, Arrivals(loop.time, Deadlines(loop.time), Counters(), 1000, Waits()))
+    prepare(app, Arrivals(loop.time, Deadlines(loop.time), Counters(), 1000, Waits()), lambda headers, peer: make)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server: Any = await app.create_server(sock=listener, protocol=Protocol, return_asyncio_server=True)
+        server: Any = await app.create_server(sock=listener, protocol=Door, return_asyncio_server=True)
         await server.startup()
         await server.before_start()
         yield server
@@ -92,15 +99,18 @@ async def until(holds: Callable[[], bool]) -> None:
     raise AssertionError("not within ten seconds")
 
 
-async def handshakes(server: Any) -> list[ClientConnection]:
+async def handshakes(server: Any, path: str) -> list[ClientConnection]:
     """Many connections, all open."""
     port = server.server.sockets[0].getsockname()[1]
-    return list(await asyncio.gather(*(connect(f"ws://127.0.0.1:{port}/ws") for _ in range(HANDSHAKES))))
+    return list(await asyncio.gather(*(connect(f"ws://127.0.0.1:{port}{path}") for _ in range(HANDSHAKES))))
 
 
-async def test_a_transport_handed_over_is_the_connections_alone(server: Any, connections: Connections) -> None:
+@PATHS
+async def test_a_transport_handed_over_is_the_connections_alone(
+    server: Any, connections: Connections, path: str
+) -> None:
     """Sanic neither counts it nor closes it; messages and both ends of it work."""
-    clients = await handshakes(server)
+    clients = await handshakes(server, path)
     await until(lambda: len(connections.open) == HANDSHAKES)
     assert not server.connections
     for number, client in enumerate(clients):
@@ -112,15 +122,18 @@ async def test_a_transport_handed_over_is_the_connections_alone(server: Any, con
     assert not connections.open
 
 
-async def test_a_handshake_leaves_nothing_for_the_garbage_collector(server: Any, connections: Connections) -> None:
+@PATHS
+async def test_a_handshake_leaves_nothing_for_the_garbage_collector(
+    server: Any, connections: Connections, path: str
+) -> None:
     """What Sanic made for it is gone at once, although it refers to itself in circles."""
     gc.collect()
     gc.disable()
     try:
-        clients = await handshakes(server)
+        clients = await handshakes(server, path)
         await until(lambda: len(connections.open) == HANDSHAKES)
         await asyncio.sleep(0)
-        left = [found for found in gc.get_objects() if isinstance(found, (Protocol, Http, Request))]
+        left = [found for found in gc.get_objects() if isinstance(found, (Door, Protocol, Http, Request))]
         assert not left
     finally:
         gc.enable()
