@@ -123,27 +123,36 @@ class Joining:
         """The events a join is answered with, from the room's recent ones; None if they do not do."""
         since = request.since
         if not since:
-            limit = min(request.limit, PAGE_MAX)
-            return newest(room.latest(limit)) if room.recent_first <= max(1, room.at.seq - limit + 1) else None
+            return self._page(room, request)
         if since.epoch != room.at.epoch or room.mid_at(since.seq) != since.mid:
             return None
         events = room.after(since.seq)
         return events if events is not None and sum(map(len, events)) <= PART_BYTES else None
 
+    @staticmethod
+    def _page(room: Room, request: requests.Join) -> list[bytes] | None:
+        """The latest events, as many as are asked for; None if the room's recent ones do not reach back that far."""
+        limit = min(request.limit, PAGE_MAX)
+        return newest(room.latest(limit)) if room.recent_first <= max(1, room.at.seq - limit + 1) else None
+
     async def _join_later(self, member: Member, request: requests.Join, name: str) -> None:
         await member.outbox.room()
         if request.since and await self._resume(member, request, name, request.since):
             return
-        limit = min(request.limit, PAGE_MAX)
         while True:
             room = await self._hub.enter(name)
+            events = self._page(room, request)
+            if events is not None:
+                break
+            limit = min(request.limit, PAGE_MAX)
             await self._hub.reach_back(room, room.at.seq - limit + 1)
             if self._hub.get(name) is room:
+                events = newest(room.latest(limit))
                 break
         if member.state is State.HERE:
             self._rights.check(member, Action.JOIN, name)
             self._enter(member, room)
-            self._answer(member, request, room, room.at, False, newest(room.latest(limit)))
+            self._answer(member, request, room, room.at, False, events)
 
     async def _resume(self, member: Member, request: requests.Join, name: str, since: requests.Since) -> bool:
         """Give a member exactly what follows its position, in parts; False if that cannot be proved, or is too much."""

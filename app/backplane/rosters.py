@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from hashlib import sha1
 from typing import NamedTuple, Protocol
 
 import hiredis
@@ -108,10 +107,10 @@ class RedisRosters:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self.worker = secrets.token_urlsafe(6)
-        self._lease = _Script("lease")
-        self._roster = _Script("roster")
-        self._rosters = _Script("rosters")
-        self._versions = _Script("versions")
+        self._lease = Script("lease")
+        self._roster = Script("roster")
+        self._rosters = Script("rosters")
+        self._versions = Script("versions")
 
     async def renew(self, seconds: float) -> Held:
         """See Store."""
@@ -167,7 +166,7 @@ class RedisRosters:
         """See Store."""
         self._pipeline.post(("PUBLISH", keys.events(room), _encode(typed)), lambda reply: None)
 
-    def _post(self, script: _Script, arguments: tuple[str | bytes | int, ...], answer: Callable[[Reply], None]) -> None:
+    def _post(self, script: Script, arguments: tuple[str | bytes | int, ...], answer: Callable[[Reply], None]) -> None:
         """Call a script that may be called twice; with its source where Redis has forgotten it."""
 
         def answered(reply: Reply) -> None:
@@ -180,14 +179,6 @@ class RedisRosters:
                 answer(reply)
 
         self._pipeline.post(("EVALSHA", script.sha, *arguments), answered)
-
-
-class _Script(Script):
-    """One whose hash is known without asking Redis."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.sha = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 
 def _written(fields: Sequence[bytes]) -> Written:

@@ -308,7 +308,7 @@ def test_only_nginx_is_reached_from_outside(stack: Stack) -> None:
     assert status(stack, "/") == 200
     assert status(stack, "/readyz") == 200
     assert status(stack, "/nginx-health") == 200
-    for hidden in ("/metrics", "/metrics/", "//metrics", "/%6Detrics"):
+    for hidden in ("/metrics", "/metrics/", "//metrics", "/%6Detrics", "/health", "//health"):
         assert status(stack, hidden) == 404, hidden
     fetch = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000/metrics').status)"
     assert stack.compose("exec", "-T", "app", "python3", "-c", fetch).strip() == "200"
