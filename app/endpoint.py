@@ -76,11 +76,11 @@ class Door(asyncio.Protocol):
         begin = max(0, len(self._head) - 3)
         self._head += data
         end = self._head.find(b"\r\n\r\n", begin)
-        if end < 0 and len(self._head) <= HEAD_BYTES:
-            return
+        if end < 0 and len(self._head) < HEAD_BYTES + 3:
+            return  # from then on Sanic refuses it at once
         transport, self._transport = self._transport, None
         self._app.ctx.arrivals.leave(self)
-        if not 0 < end <= HEAD_BYTES or not self._opened(transport, end):
+        if not 0 < end < HEAD_BYTES or not self._opened(transport, end):
             protocol = Protocol(**self._arguments)
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
@@ -197,11 +197,10 @@ def upgrade(request: Request, make: Make) -> HTTPResponse | None:
     assert isinstance(protocol, Protocol)
     if transport is None or transport.is_closing():
         return None
+    connection = _open(transport, make, accept, bytes(protocol.recv_buffer))
     protocol.handed_over = request.stream
     protocol.connections.discard(protocol)
-    early = bytes(protocol.recv_buffer)
     protocol.recv_buffer.clear()
-    connection = _open(transport, make, accept, early)
     if not connection.held:
         transport.resume_reading()
     return None

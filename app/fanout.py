@@ -13,7 +13,7 @@ from itertools import islice
 
 from app.room import Client, Room
 
-SLICE_MEMBERS = 128
+SLICE_MEMBERS = 64
 WAITING_BYTES = 1024 * 1024
 """What may wait for a room; beyond, it is written to in one go, and the subscriber reads nothing meanwhile."""
 

@@ -51,18 +51,18 @@ class Gate:
 
     def refused(self, request: Request, address: str) -> HTTPResponse | None:
         """The answer to a handshake that may not go on, which is counted; None for one that may."""
+        if self.admits(request.headers, address):
+            return None
         if not self._permitted(request.headers):
             return self._foreign(request, address)
         if self._admission.full():
             self._counters.refused_worker += 1
             _log.info("refused", reason="worker full", connections=len(self._admission), seldom="worker full")
             return refusal(request, 503, "This server is full; try again.", {"retry-after": "1"})
-        if self._admission.full_for(address):
-            self._counters.refused_address += 1
-            _log.info("refused", reason="too many from there", address=address, seldom=network(address))
-            retry = {"retry-after": str(ADDRESS_RETRY_SECONDS)}
-            return refusal(request, 429, "There are too many connections from your address.", retry)
-        return None
+        self._counters.refused_address += 1
+        _log.info("refused", reason="too many from there", address=address, seldom=network(address))
+        retry = {"retry-after": str(ADDRESS_RETRY_SECONDS)}
+        return refusal(request, 429, "There are too many connections from your address.", retry)
 
     def guard_changes(self, app: Sanic[Any, Any]) -> None:
         """Refuse foreign pages whatever could change something; called when all routes are there."""

@@ -124,7 +124,7 @@ class Ledger:
                 if peer is None or not watch.listening:
                     continue
                 known = roster.versions.get(peer.place, 0)
-                lost = known and worker not in believed and not (read and read[index].version)
+                lost = read is not None and worker not in believed and read[index].version < known
                 if read is None or lost or known != asked[index]:
                     watch.unread |= {worker}  # not read, or heard of meanwhile: what was read may be older
                 else:
@@ -134,6 +134,7 @@ class Ledger:
         try:
             self._store.read(roster.room, workers, done)
         except Unavailable:
+            self.peers.doubt()
             watch.unread |= set(workers)
             self.on_change(watch)
 

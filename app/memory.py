@@ -6,13 +6,14 @@ looks for whole free pages there.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 
 GIVE_BACK_SECONDS = 5.0
 
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
 
 def give_back() -> None:
     """Return free pages; nothing where the C library cannot. Takes under a millisecond for each MiB returned."""
-    with contextlib.suppress(AttributeError, OSError):  # not glibc
-        ctypes.CDLL(None).malloc_trim(0)
+    if _trim is not None:
+        _trim(ctypes.c_size_t(0))

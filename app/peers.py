@@ -81,7 +81,7 @@ class Peers:
         return [worker for worker, peer in self._peers.items() if now >= peer.believed_from]
 
     def believed_next(self, now: float) -> float | None:
-        """When the next of those in doubt will be believed; None if there is none whose lease is seen again."""
+        """When the first is believed who was not at `now`; None if there is none whose lease was seen since."""
         return min(
             (peer.believed_from for peer in self._peers.values() if now < peer.believed_from < inf), default=None
         )

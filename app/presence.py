@@ -310,14 +310,15 @@ class Presence:
 
     async def audit(self) -> None:
         """Compare all rosters with what is written, every AUDIT_SECONDS and when there is reason to, for ever."""
+        began = self._clock()
         while True:
-            now = self._clock()
-            believed = self._peers.believed_next(now)
-            pause = AUDIT_SECONDS * random.uniform(0.8, 1.2) if believed is None else believed - now
+            believed = self._peers.believed_next(began)
+            pause = AUDIT_SECONDS * random.uniform(0.8, 1.2) if believed is None else max(0.0, believed - self._clock())
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._audit.wait()
             self._audit.clear()
+            began = self._clock()
             await self.compare_all()
 
     async def compare_all(self) -> None:

@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from app.arrivals import Arrivals, Waits
 from app.connection import Connection, Connections
 from app.deadlines import Deadlines
-from app.endpoint import Door, Protocol, prepare, upgrade, websocket_route
+from app.endpoint import HEAD_BYTES, Door, Protocol, prepare, upgrade, websocket_route
 from app.metrics import Counters
 from app.outbox import OutboxLimits, OutboxPool
 
@@ -140,3 +140,74 @@ async def test_a_handshake_leaves_nothing_for_the_garbage_collector(
     await asyncio.gather(*(client.close() for client in clients))
     await until(lambda: not connections.open)
     await asyncio.sleep(0)
+
+
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455, 1.3
+EARLY = b"\x81\x82\x00\x00\x00\x00hi"
+
+
+def handshake(path: str) -> bytes:
+    """A head that is plainly right."""
+    fields = b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    return b"GET %b HTTP/1.1\r\n%bSec-WebSocket-Key: %b\r\n\r\n" % (path.encode(), fields, KEY)
+
+
+async def dialogue(server: Any, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has sent these parts, each as a packet of its own."""
+    reader, writer = await asyncio.open_connection(*server.server.sockets[0].getsockname())
+    for part in parts:
+        writer.write(part)
+        await asyncio.sleep(0.02)
+    return reader, writer
+
+
+async def echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The handshake is answered, and what was sent with it is sent back."""
+    async with asyncio.timeout(10):
+        assert ACCEPT in await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(4) == b"\x81\x02hi"
+    writer.close()
+    await writer.wait_closed()
+
+
+@PATHS
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 60])
+async def test_a_handshake_may_come_in_parts_and_bring_a_message(
+    server: Any, connections: Connections, path: str, cut: int
+) -> None:
+    """Wherever its end is cut."""
+    head = handshake(path)
+    await echoed(*await dialogue(server, head[:-cut], head[-cut:] + EARLY))
+    await until(lambda: not connections.open)
+
+
+async def test_a_connection_that_was_used_for_requests_may_become_a_websocket(
+    server: Any, connections: Connections
+) -> None:
+    """As one that a proxy has kept."""
+    reader, writer = await dialogue(server, b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        assert b" 404 " in head
+        await reader.readexactly(length)
+    writer.write(handshake(ROUTED))
+    writer.write(EARLY)
+    await echoed(reader, writer)
+    await until(lambda: not connections.open)
+
+
+@pytest.mark.parametrize("size", range(HEAD_BYTES, HEAD_BYTES + 5))
+async def test_a_head_without_end_is_refused_or_waited_for_at_the_door(server: Any, size: int) -> None:
+    """Nothing unfinished is Sanic's, so that all of it counts as one wait."""
+    start = handshake("/ws")[:-2] + b"X: "
+    reader, writer = await dialogue(server, start.ljust(size, b"x"))
+    if size < HEAD_BYTES + 3:
+        assert not server.connections
+        assert len(server.app.ctx.arrivals) == 1
+        writer.write(b"x" * (HEAD_BYTES + 3 - size))
+    async with asyncio.timeout(10):
+        assert b" 413 " in await reader.readline()
+    writer.close()
+    await until(lambda: not server.connections and not len(server.app.ctx.arrivals))

@@ -195,6 +195,31 @@ async def test_a_restart_is_seen_by_the_subscriber_first(pair: Pair) -> None:
     assert seen(ada) == ["Ada"]
 
 
+async def test_a_redis_that_has_lost_its_last_second_is_not_believed(pair: Pair) -> None:
+    """What it holds is older than what was heard."""
+    here, there = pair
+    ada, bob = await join(here, "Ada"), await join(there, "Bob")
+    await settle(here, there, seconds=4)
+    older = here.store.rosters["lobby", there.rosters.worker]
+    cyd = await join(there, "Cyd")
+    await settle(here, there)
+    here.store.rosters["lobby", there.rosters.worker] = older
+    here.rosters.up = False
+    watch = here.presence._watches["lobby"]
+    watch.unread = frozenset({there.rosters.worker})
+    here.presence._touch(watch)
+    await here.presence.sweep()
+    here.rosters.up = True
+    await here.presence.sweep()
+    here.presence.subscribed_again()
+    await settle(here, seconds=2)
+    assert seen(ada) == ["Ada", "Bob", "Cyd"]
+    await there.presence.compare_all()
+    await settle(here, there, seconds=4)
+    assert seen(ada) == seen(bob) == seen(cyd) == ["Ada", "Bob", "Cyd"]
+    assert not any(push.get("left") for push in ada.pushes)
+
+
 async def test_a_change_of_what_redis_has_lost_is_written_as_a_whole(pair: Pair) -> None:
     """Who reads the roster finds all who are there, not only who came last."""
     here, there = pair
