@@ -155,6 +155,6 @@ async def test_what_was_said_elsewhere_is_labelled(shared_server: Server, room: 
         ada = terminal(room, "--url", shared_server.url, "--name", "Ada")
         await asyncio.to_thread(ready, ada)
         ada.enter(f"/join {room}-2")
-        await asyncio.to_thread(ada.sees, "nobody has said anything")
+        await until_async(lambda: f"#{room}-2 " in ada.status, "the other room is open")
         await bob.send(room, "over here")
         await asyncio.to_thread(ada.sees, f"[#{room}] Bob: over here")
