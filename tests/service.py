@@ -15,6 +15,7 @@ from app.apikeys import Scope, make, toml
 from app.errors import BadRequest
 from app.protocol import openapi
 from app.protocol.operations import BASE, find
+from tests.support import Peer
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document())
 JSON = "application/json"
@@ -103,3 +104,14 @@ def _schema(name: str) -> dict[str, Any]:
 def in_path(name: str) -> str:
     """A name as a part of a path."""
     return quote(name, safe="")
+
+
+async def on_both_workers(url: str, room: str) -> list[Peer]:
+    """Ada and Bob, in a room, on different workers."""
+    ada, bob = await Peer.open(url, "Ada"), await Peer.open(url, "Bob")
+    while bob.welcome["node"] == ada.welcome["node"]:
+        await bob.close()
+        bob = await Peer.open(url, "Bob")
+    for peer in (ada, bob):
+        assert (await peer.ask("join", room=room))["type"] == "joined"
+    return [ada, bob]

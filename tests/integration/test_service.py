@@ -17,7 +17,7 @@ import pytest
 
 from app.protocol.operations import BASE
 from tests.conftest import _servers
-from tests.service import PROBLEM, BackEnd, in_path, key_file
+from tests.service import PROBLEM, BackEnd, in_path, key_file, on_both_workers
 from tests.support import ROOT, Peer, Server, Valkey, until, until_async
 
 
@@ -52,17 +52,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey) -> Iterator[S
 def robot(site: Site) -> BackEnd:
     """A back end that may do everything."""
     return site.back_end()
-
-
-async def on_both_workers(url: str, room: str) -> list[Peer]:
-    """Ada and Bob, in a room, on different workers."""
-    ada, bob = await Peer.open(url, "Ada"), await Peer.open(url, "Bob")
-    while bob.welcome["node"] == ada.welcome["node"]:
-        await bob.close()
-        bob = await Peer.open(url, "Bob")
-    for peer in (ada, bob):
-        assert (await peer.ask("join", room=room))["type"] == "joined"
-    return [ada, bob]
 
 
 async def test_a_service_is_heard_on_every_worker(site: Site, robot: BackEnd, room: str) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.conftest import _servers
-from tests.integration.test_service import on_both_workers
-from tests.service import BackEnd, in_path, key_file
+from tests.service import BackEnd, in_path, key_file, on_both_workers
 from tests.support import DEADLINE_SECONDS, Peer, Server, Valkey, until_async
 
 Keys = tuple[str, dict[str, str]]
