@@ -34,8 +34,9 @@ class MemberAuthor:
         self._counters.sends += 1
         self._counters.unconfirmed += 1
 
-    def stored(self, changes: list[Asked], first: int, token: str, ts: int) -> None:
+    def stored(self, changes: list[Asked], epoch: str, first: int, token: str, ts: int) -> None:
         """The acks leave together."""
+        self.room.note_stored(epoch, first + len(changes) - 1)
         self._counters.acks += len(changes)
         now, observe = perf_counter(), self._counters.send_to_ack_seconds.observe
         name, encode, acks = self.room.name, replies.encode, []
@@ -47,8 +48,9 @@ class MemberAuthor:
             if change.tell is not None:
                 change.tell(seq, False)
 
-    def found(self, change: Asked, seq: int, mid: str, ts: int) -> None:
+    def found(self, change: Asked, epoch: str, seq: int, mid: str, ts: int) -> None:
         """The event was there already."""
+        self.room.note_stored(epoch, seq)
         self._counters.acks += 1
         self._counters.duplicates += 1
         self._counters.send_to_ack_seconds.observe(perf_counter() - change.begun)

@@ -101,8 +101,12 @@ class Marks:
     # Reading on
 
     def read(self, member: Member, request: requests.Read, room: Room) -> Coroutine[Any, Any, None] | None:
-        """Move a mark forward, no further than the room's last event, and answer where it is, now or later."""
-        seq = min(request.seq, room.at.seq)
+        """Move a mark forward, and answer where it is, now or later.
+
+        It goes no further than the last event that is known to be stored. Of one that is not relayed yet the member
+        may have had the ack; how many messages there are up to it, the log says.
+        """
+        seq = min(request.seq, room.top)
         others = room.others_at(seq)
         if others is None or not self.at_hand(member):
             return self._read_later(member, request, room)
@@ -114,7 +118,7 @@ class Marks:
             await asyncio.shield(self.load(member))
             if not self.at_hand(member):
                 raise Unavailable("Redis did not say how far you have read")
-        epoch, seq = room.at.epoch, min(request.seq, room.at.seq)
+        epoch, seq = room.at.epoch, min(request.seq, room.top)
         others = await self._hub.others_at(room, seq)
         self._read_on(member, request, room, Mark(epoch, seq, others))
 

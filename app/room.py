@@ -53,6 +53,7 @@ class Room:
         "_recent",
         "_recent_bytes",
         "_snapshot",
+        "_stored",
         "_stretched",
         "amended",
         "name",
@@ -73,6 +74,7 @@ class Room:
         self._recent_bytes = 0
         self._stretched = False
         self._held: list[Batch] = []
+        self._stored = ("", 0)
         self.reads = 0
         self.amended = 0
         self.topic = b""
@@ -83,6 +85,17 @@ class Room:
         """The position of a room that has been settled once."""
         assert self.position is not None
         return self.position
+
+    @property
+    def top(self) -> int:
+        """The highest seq of the position's epoch that is known to be in the log; its publication may be on its way."""
+        epoch, seq = self._stored
+        return max(seq, self.at.seq) if epoch == self.at.epoch else self.at.seq
+
+    def note_stored(self, epoch: str, seq: int) -> None:
+        """An answer said that the log has this event. Members may have been told so before the event reaches them."""
+        if seq > self._stored[1] or epoch != self._stored[0]:
+            self._stored = (epoch, seq)
 
     # Members
 
@@ -211,7 +224,9 @@ class Room:
         self._advance(position, events)
 
     def others_at(self, seq: int) -> int | None:
-        """How many events up to `seq` are no messages; None if the recent events do not reach back that far."""
+        """How many events up to `seq` are no messages; None if it is not here yet, or those after it no more."""
+        if seq > self.at.seq:
+            return None
         if not self.others:
             return 0
         later = self.after(seq)

@@ -30,10 +30,13 @@ class Author(Protocol):
 
     sender: str
 
-    def stored(self, changes: list[Any], first: int, token: str, ts: int) -> None:
-        """The events are in the log, with consecutive seqs from `first`; the mid of each is `token`, a dot, its seq."""
+    def stored(self, changes: list[Any], epoch: str, first: int, token: str, ts: int) -> None:
+        """The events are in the log, with consecutive seqs from `first`; the mid of each is `token`, a dot, its seq.
 
-    def found(self, change: Any, seq: int, mid: str, ts: int) -> None:
+        Their publication may come before or after this.
+        """
+
+    def found(self, change: Any, epoch: str, seq: int, mid: str, ts: int) -> None:
         """The event was there already, as `seq`. `mid` is empty and `ts` 0 if it is no longer kept."""
 
     def failed(self, changes: list[Any], error: ParleyError) -> None:

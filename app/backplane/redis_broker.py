@@ -277,22 +277,22 @@ class _Call:
         if type(reply[3]) is bytes:
             self._fail(REFUSED[reply[3]]())
             return
-        ts, token = int(reply[1]), reply[2].decode()
+        epoch, ts, token = reply[0].decode(), int(reply[1]), reply[2].decode()
         self._broker.touched[self._room] = ts
         for changes, result in zip(self._groups.values(), reply[3:], strict=True):
             self._broker.unconfirmed -= len(changes)
             if type(result) is int:
                 for author, run in groupby(changes, _author):
                     together = list(run)
-                    author.stored(together, result, token, ts)
+                    author.stored(together, epoch, result, token, ts)
                     result += len(together)
                 continue
             for change, seq in zip(changes, result, strict=True):
                 if type(seq) is int:
-                    change.author.stored([change], seq, token, ts)
+                    change.author.stored([change], epoch, seq, token, ts)
                 else:
                     number, mid, at = seq.decode().split(" ")
-                    change.author.found(change, int(number), mid, int(at))
+                    change.author.found(change, epoch, int(number), mid, int(at))
 
     def _fail(self, error: ParleyError) -> None:
         for changes in self._groups.values():

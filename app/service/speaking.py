@@ -118,11 +118,11 @@ class _Message(Change):
         self._counters.sends += 1
         self._counters.unconfirmed += 1
 
-    def stored(self, _changes: list[Any], first: int, token: str, ts: int) -> None:
+    def stored(self, _changes: list[Any], _epoch: str, first: int, token: str, ts: int) -> None:
         """See app.backplane.broker.Author."""
         self._confirmed(_Stored(first, f"{token}.{first}", ts, False))
 
-    def found(self, _change: Any, seq: int, mid: str, ts: int) -> None:
+    def found(self, _change: Any, _epoch: str, seq: int, mid: str, ts: int) -> None:
         """See app.backplane.broker.Author."""
         self._counters.duplicates += 1
         self._confirmed(_Stored(seq, mid, ts, True))

@@ -162,9 +162,9 @@ class MemoryStore:
                 listener(name, publication)
         for change, seq, mid, at, known in answers:
             if known:
-                change.author.found(change, seq, mid, at)
+                change.author.found(change, room.epoch, seq, mid, at)
             else:
-                change.author.stored([change], seq, token, at)
+                change.author.stored([change], room.epoch, seq, token, at)
 
 
 class MemoryBroker:

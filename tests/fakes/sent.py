@@ -27,11 +27,11 @@ class Sent(Change):
         self.answers: list[tuple[int, str, int, bool] | ParleyError] = []
         self._answered = asyncio.Event()
 
-    def stored(self, changes: list[Sent], first: int, token: str, ts: int) -> None:
+    def stored(self, changes: list[Sent], epoch: str, first: int, token: str, ts: int) -> None:
         assert changes == [self]
         self._answer((first, f"{token}.{first}", ts, False))
 
-    def found(self, change: Sent, seq: int, mid: str, ts: int) -> None:
+    def found(self, change: Sent, epoch: str, seq: int, mid: str, ts: int) -> None:
         assert change is self
         self._answer((seq, mid, ts, True))
 

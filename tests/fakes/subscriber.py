@@ -12,7 +12,10 @@ from tests.fakes.broker import MemoryStore
 
 
 class MemorySubscriber:
-    """What app/backplane/subscriber.py is to a Redis. `prompt` confirms at once; else `confirm` does."""
+    """What app/backplane/subscriber.py is to a Redis. `prompt` confirms at once; else `confirm` does.
+
+    While `late`, publications are on their way; `arrive` lets them in.
+    """
 
     on_messages: Callable[[list[Message]], None]
     on_again: Callable[[], None]
@@ -22,6 +25,8 @@ class MemorySubscriber:
         store.person_listeners.append(self._notice)
         self.up = True
         self.prompt = True
+        self.late = False
+        self._coming: list[Message] = []
         self.active: set[bytes] = set()
         self.asked: list[bytes] = []
         self._wanted: dict[bytes, asyncio.Future[None]] = {}
@@ -76,8 +81,20 @@ class MemorySubscriber:
     def _publication(self, room: str, data: bytes) -> None:
         channel = keys.events(room)
         if self.up and channel in self.active:
-            self.on_messages([(channel, data)])
+            self.tell(channel, data)
 
     def _notice(self, channel: bytes, data: bytes) -> None:
         if channel in self.active:
-            self.on_messages([(channel, data)])
+            self.tell(channel, data)
+
+    def tell(self, channel: bytes, data: bytes) -> None:
+        """A publication, now or as late as the others."""
+        self._coming.append((channel, data))
+        if not self.late:
+            self.arrive()
+
+    def arrive(self) -> None:
+        """All that is on its way is heard, and what comes from now on at once."""
+        self.late = False
+        coming, self._coming = self._coming, []
+        self.on_messages(coming)

@@ -162,7 +162,7 @@ class Worker:
     def _told(self, channel: bytes, data: bytes) -> None:
         """Hears of bans and mutes as if it had subscribed, as a worker has."""
         if channel == keys.MODERATION and self.subscriber.up and channel not in self.subscriber.active:
-            self.moderation.hear(data)
+            self.subscriber.tell(channel, data)
 
     def _other(self, channel: bytes, data: bytes) -> None:
         if channel == keys.MODERATION:

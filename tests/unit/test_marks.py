@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import Unavailable
 from app.marks import KEPT_SECONDS, REST_SECONDS
+from tests.fakes.sent import running
 from tests.fakes.worker import Visitor, Worker
 from tests.support import until_async
 
@@ -203,6 +204,58 @@ async def test_a_mark_knows_how_many_events_before_it_were_no_messages() -> None
     assert worker.hub.get("r").others_at(3) is None
     await bob.ask("read", room="r", seq=6)
     assert next(marks["r"] for marks in worker.store.marks.values() if marks["r"].seq == 6).others == 1
+
+
+async def test_what_was_acknowledged_can_be_read_before_it_is_relayed() -> None:
+    """A mark is not lost to an ack that overtakes its event, and it knows what that event is; nobody reads further."""
+    worker, ada = await room_of(3)
+    worker.subscriber.late = True
+    await ada.ask("react", room="r", cid="r1", seq=1, emoji="\U0001f44d")
+    await fill(ada, 1)
+    assert worker.hub.get("r").at.seq == 3
+    for asked, held, others in ((4, 4, 1), (99, 5, 1)):
+        assert (await ada.ask("read", room="r", seq=asked))["seq"] == held
+        worker.later(REST_SECONDS)
+        (marks,) = worker.store.marks.values()
+        assert (marks["r"].seq, marks["r"].others) == (held, others)
+    worker.subscriber.arrive()
+    await until_async(lambda: [push["seq"] for push in ada.pushes if "seq" in push][-2:] == [4, 5], "both are relayed")
+    assert (await ada.ask("read", room="r", seq=99))["seq"] == 5
+
+
+async def test_what_was_a_duplicate_can_be_read_before_it_is_relayed() -> None:
+    """Sent again elsewhere, it is acknowledged there as well."""
+    worker, ada = await room_of(1)
+    other = Worker(worker.store)
+    _, token = await again(worker, ada)
+    here, there = [await one.visitor(guest=token, session="s") for one in (worker, other)]
+    for tab in (here, there):
+        await tab.ask("join", room="r")
+    other.subscriber.late = True
+    assert (await here.ask("send", room="r", cid="c", text="x"))["dup"] is False
+    assert (await there.ask("read", room="r", seq=2))["seq"] == 1
+    assert (await there.ask("send", room="r", cid="c", text="x"))["dup"] is True
+    assert (await there.ask("read", room="r", seq=2))["seq"] == 2
+
+
+async def test_what_was_acknowledged_in_another_life_of_the_room_cannot_be_read() -> None:
+    """Redis lost the room: what was stored before is not there any more, and what is stored now is not there yet."""
+    worker, ada = await room_of(2)
+    bob = await Worker(worker.store).visitor("Bob")
+    worker.subscriber.late = True
+    await fill(ada, 3)
+    del worker.store.rooms["r"]
+    await bob.ask("join", room="r")
+    await fill(bob, 1)
+    worker.relay.subscribed_again()
+    async with running(worker.relay.run()):
+        await until_async(lambda: worker.hub.get("r").at.seq == 1, "the new log has been read")
+        assert (await ada.ask("read", room="r", seq=99))["seq"] == 1
+        await fill(ada, 1)
+        assert (await ada.ask("read", room="r", seq=99))["seq"] == 2
+        del worker.store.rooms["r"]
+        await fill(ada, 4)
+        assert (await ada.ask("read", room="r", seq=99))["seq"] == 2
 
 
 async def test_reading_needs_the_room() -> None:
