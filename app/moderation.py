@@ -1,8 +1,9 @@
 """Kick, mute and ban: what moderators do, and what that means for the people on this worker.
 
 Whoever is asked to do something here is trusted: `app.commands` and `app.api` check rights before. It is written to
-Redis, which tells all workers, this one included; each then acts on its own members. A worker that missed a
-publication finds that out by the version, at the latest after POLL_SECONDS.
+Redis, which tells all workers; each then acts on its own members. This one does so at the answer already: who has been
+told that it is done finds it so. A worker that missed a publication finds that out by the version, at the latest after
+POLL_SECONDS.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from app.backplane import keys
-from app.backplane.moderation import PAGE, Done, Store, Written, read_news
+from app.backplane.moderation import PAGE, Done, News, Store, Written, read_news
 from app.backplane.subscriber import Subscriber
 from app.connection import Connection, Connections
 from app.errors import BadRequest, Forbidden, ParleyError
@@ -34,6 +35,7 @@ from app.tasks import Tasks
 
 POLL_SECONDS = 2.0
 RETRY_SECONDS = 0.1
+READS_AGAIN = 5
 USER_MAX = 255
 REASON_MAX = 200
 SECONDS_MAX = 10 * 365 * 86400
@@ -175,11 +177,16 @@ class Moderation:
             if len(self.sanctions.listed(sanction.room)) >= HELD_PER_ROOM:
                 raise Forbidden(f"a room has at most {HELD_PER_ROOM} bans and mutes", limit="sanctions")
         self._counters.sanctions_imposed += 1
-        return await self._store.impose(sanction, seconds)
+        done = await self._store.impose(sanction, seconds)
+        await self._done(News(done.before, done.after, Held(sanction, done.at, done.until), sanction, [sanction.key]))
+        return done
 
     async def _lift(self, sanction: Sanction, names: list[str]) -> Done:
         self._counters.sanctions_lifted += 1
-        return await self._store.lift(sanction, names)
+        done = await self._store.lift(sanction, names)
+        if done.changed:
+            await self._done(News(done.before, done.after, None, sanction, names))
+        return done
 
     # What is known
 
@@ -228,9 +235,30 @@ class Moderation:
             self._counters.foreign += 1
             _log.error("a publication that is none of ours", seldom="moderation")
             return
+        if self.known.is_set() and news.after == self.sanctions.version:
+            return  # known from the answer, or read
         if not self.known.is_set() or news.before != self.sanctions.version:
             self._wake.set()
             return
+        self._take(news)
+
+    async def _done(self, news: News) -> None:
+        """A change of this worker is in Redis. Its publication may have come before, or is on its way."""
+        for _ in range(READS_AGAIN):
+            if not self.known.is_set() or self.sanctions.version >= news.after:
+                return
+            if self.sanctions.version == news.before:
+                self._take(news)
+                return
+            # What others changed before it is not known here yet.
+            try:
+                await self._read()
+            except ParleyError:
+                break
+        self._wake.set()
+
+    def _take(self, news: News) -> None:
+        """The next change to what is known."""
         self.sanctions.version = news.after
         if news.held is None:
             for held in self.sanctions.drop(news.keys):

@@ -43,11 +43,16 @@ class News(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What became of a change: when, until when (infinite: for ever), and how many keys it changed."""
+    """What became of a change: when, until when (infinite: for ever), and how many keys it changed.
+
+    If it changed any, what holds was of version `before`, and is of version `after` with it.
+    """
 
     at: float
     until: float
     changed: int
+    before: int
+    after: int
 
 
 class Known(NamedTuple):
@@ -126,7 +131,7 @@ class RedisModeration:
             reply = await self._pipeline.run_script(self._script, 3, *kept_in, what, _encode(sanction), *bounds, *names)
         except hiredis.ReplyError as error:
             raise Unavailable(f"Redis refuses it: {error}") from None
-        return Done(reply[0] / 1000, _end(reply[1]), reply[2]) if reply else None
+        return Done(reply[0] / 1000, _end(reply[1]), reply[2], reply[3], reply[0]) if reply else None
 
     async def version(self) -> int:
         """See Store."""

@@ -47,18 +47,20 @@ class MemoryModeration:
         until = math.ceil((now + seconds) * 1000) / 1000 if seconds else math.inf
         self.kept.held[sanction.key] = Held(sanction, at / 1000, until)
         self._write(sanction, now, until)
+        before = self.kept.version
         self._publish("hold", sanction, at, until, [sanction.key])
-        return Done(at / 1000, until, 1)
+        return Done(at / 1000, until, 1, before, at)
 
     async def lift(self, sanction: Sanction, names: Sequence[str]) -> Done:
         """See Store."""
         now = self._begin()
         lifted = sum(self.kept.held.pop(name, None) is not None for name in names)
-        at = max(int(now * 1000), self.kept.version + 1)
+        before = self.kept.version
+        at = max(int(now * 1000), before + 1)
         if lifted:
             self._write(sanction, now, math.inf)
             self._publish("lift", sanction, at, math.inf, list(names))
-        return Done(at / 1000, math.inf, lifted)
+        return Done(at / 1000, math.inf, lifted, before, at)
 
     async def note(self, sanction: Sanction) -> None:
         """See Store."""

@@ -5,7 +5,7 @@
 -- ARGV  1 'hold', 'lift', or 'note' for what is only written down   2 the sanction as JSON   3 seconds, 0: for ever
 --       4 most that may hold   5 most that is written down   6 seconds it is kept   7 channel of the workers   8.. keys
 --
--- Returns  time, until (0: for ever) and how many keys were changed; nothing if too many hold already.
+-- Returns  time, until (0: for ever), how many keys were changed and the version before; nothing if too many hold.
 -- Times are in milliseconds. The version is the time of the last change, never the same twice.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -29,7 +29,7 @@ elseif ARGV[1] == 'lift' then
     changed = changed + redis.call('HDEL', KEYS[1], ARGV[i])
     redis.call('ZREM', KEYS[2], ARGV[i])
   end
-  if changed == 0 then return {at, 0, 0} end
+  if changed == 0 then return {at, 0, 0, before} end
 end
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', 'until', text(ends), 'what', ARGV[2])
 redis.call('XTRIM', KEYS[3], 'MINID', '~', text(now - ARGV[6] * 1000))
@@ -38,4 +38,4 @@ if changed > 0 then
   local head = table.concat({ARGV[1], text(before), text(at), text(ends)}, ' ')
   redis.call('PUBLISH', ARGV[7], table.concat({head, ARGV[2], unpack(ARGV, 8)}, '\n'))
 end
-return {at, ends, changed}
+return {at, ends, changed, before}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.backplane.moderation import Done
 from app.errors import BadRequest, Forbidden, Unavailable
 from app.sanctions import BAN, Sanction
 from tests.fakes.sent import running
@@ -66,6 +67,65 @@ async def test_what_changes_while_everything_is_read_is_not_forgotten(
         await until_async(lambda: over, "the read is over")
     assert two.moderation.sanctions.ban("u2", "", "") is not None
     assert two.moderation.sanctions.version == one.deeds.kept.version
+
+
+async def test_a_worker_knows_what_it_has_done_before_it_is_published(workers: list[Worker]) -> None:
+    """Whoever is told that it is done finds it so there at once; the publication then does nothing again."""
+    one, _ = workers
+    mod, eve = await moderator(one), await guest(one, "lobby")
+    user = eve.member.user
+    for worker in workers:
+        worker.subscriber.late = True
+    await mod.ask("mute", room="lobby", user=user, seconds=60)
+    assert [held["kind"] for held in (await mod.ask("moderation", room="lobby"))["held"]] == ["mute"]
+    assert (await eve.ask("send", room="lobby", cid="a", text="x"))["code"] == "muted"
+    assert (await mod.ask("unmute", room="lobby", user=user))["was"]
+    assert (await eve.ask("send", room="lobby", cid="a", text="x"))["type"] == "ack"
+    await mod.ask("ban", room="lobby", user=user)
+    assert (await eve.ask("join", room="lobby"))["code"] == "forbidden"
+    assert (await mod.ask("unban", room="lobby", user=user))["was"]
+    assert (await eve.ask("join", room="lobby"))["type"] == "joined"
+    assert (await mod.ask("moderation", room="lobby"))["held"] == []
+    actions = [push["action"] for push in told(eve, "moderated")]
+    for worker in workers:
+        worker.subscriber.arrive()
+    assert [push["action"] for push in told(eve, "moderated")] == actions == ["mute", "unmute", "ban"]
+    assert (len(told(eve, "left")), eve.member.joined("lobby") is not None) == (1, True)
+    assert all(worker.moderation.sanctions.version == one.deeds.kept.version for worker in workers)
+
+
+async def test_a_worker_knows_what_others_did_before_its_own_deed(workers: list[Worker]) -> None:
+    """What it has not heard yet it reads: the ban that it ends, and the one that holds beside."""
+    one, two = workers
+    eve = await guest(two, "lobby")
+    two.subscriber.late = True
+    await one.moderation.ban(SOMEBODY, user=eve.member.user, room="lobby")
+    await one.moderation.ban(SOMEBODY, user="u2", room="lobby")
+    assert (await two.moderation.unban(SOMEBODY, user=eve.member.user, room="lobby")).changed == 1
+    assert [held.sanction.user for held in two.moderation.held("lobby")] == ["u2"]
+    two.subscriber.arrive()
+    assert [held.sanction.user for held in two.moderation.held("lobby")] == ["u2"]
+    assert eve.member.joined("lobby") is not None
+
+
+async def test_what_cannot_be_read_after_a_deed_is_read_soon(workers: list[Worker]) -> None:
+    """The deed is done and said to be; what others did before it is found by the version."""
+    one, two = workers
+    two.subscriber.late = True
+    await one.moderation.ban(SOMEBODY, user="u2")
+    impose = two.deeds.impose
+
+    async def last(sanction: Sanction, seconds: float) -> Done:
+        done = await impose(sanction, seconds)
+        two.deeds.failure = Unavailable("away")
+        return done
+
+    two.deeds.impose = last  # type: ignore[method-assign]
+    assert (await two.moderation.ban(SOMEBODY, user="u3")).changed == 1
+    assert two.moderation.held("") == []
+    two.deeds.failure = None
+    async with running(two.moderation.run()):
+        await until_async(lambda: len(two.moderation.held("")) == 2, "both are known")
 
 
 async def test_a_redis_that_is_away_is_said_to_the_moderator(workers: list[Worker]) -> None:
