@@ -178,6 +178,12 @@ class RoomLog:
     position: Position
     events: list[Event]
 
+    @property
+    def ends_there(self) -> bool:
+        """Whether the log ends at the position."""
+        last = self.events[-1] if self.events else None
+        return (last.seq, last.mid) == (self.position.seq, self.position.mid) if last else not self.position.seq
+
 
 @dataclass(slots=True)
 class History:

@@ -313,7 +313,7 @@ def _log_is_whole(log: RoomLog) -> list[Violation]:
             wrong(f"seq {before.seq} is followed by {event.seq}")
     if log.position.seq and not log.events:
         wrong(f"empty, although the room's position is {log.position.seq}")
-    elif log.events and (log.events[-1].seq, log.events[-1].mid) != (log.position.seq, log.position.mid):
+    elif not log.ends_there:
         wrong(f"ends at {log.events[-1].seq} {log.events[-1].mid}, but the room's position is {log.position}")
     return found
 

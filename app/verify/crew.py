@@ -32,6 +32,7 @@ from app.traffic.history import (
     State,
     short,
 )
+from app.traffic.stacks import POLL_SECONDS
 
 ROOMS_EACH = 2
 RESEND_SHARE, AMEND_SHARE = 0.03, 0.25
@@ -44,6 +45,8 @@ WIDE = "\N{GRINNING FACE}"
 BURST_TEXT = 3900 * WIDE
 PAGE = 200
 WAITING_EACH = 50
+AGREE_SECONDS = 5.0
+"""So long a worker may take to relay what was acknowledged before what it says of a room has to be what the log has."""
 TUNING = Tuning(base_seconds=0.25, cap_seconds=2.0, connect_seconds=5.0, reply_seconds=8.0, rows_max=0)
 BURST_TUNING = replace(TUNING, in_flight=32)
 
@@ -293,10 +296,20 @@ async def read_logs(urls: list[str], rooms: list[str]) -> dict[str, RoomLog]:
     logs: dict[str, RoomLog] = {}
     async with Client(urls, name="auditor", tuning=TUNING) as auditor:
         for room in rooms:
-            joined = await auditor.join(room, limit=1)
-            logs[room] = RoomLog(room, _position(joined), await _pages(auditor, room))
-            await auditor.leave(room)
+            logs[room] = await _read_log(auditor, room)
     return logs
+
+
+async def _read_log(auditor: Client, room: str) -> RoomLog:
+    """Read it again for AGREE_SECONDS where it does not end at the position that the join gave."""
+    give_up = time.monotonic() + AGREE_SECONDS
+    while True:
+        joined = await auditor.join(room, limit=1)
+        log = RoomLog(room, _position(joined), await _pages(auditor, room))
+        await auditor.leave(room)
+        if log.ends_there or time.monotonic() > give_up:
+            return log
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _pages(auditor: Client, room: str) -> list[Event]:
