@@ -13,6 +13,7 @@ from app.backplane.rosters import Moved, Store, Written
 from app.errors import Unavailable
 from app.metrics import Counters
 from app.peers import Peers
+from app.protocol.lookalikes import NOBODY
 from app.room import Client
 from app.roster import Roster
 
@@ -36,7 +37,7 @@ class Watch:
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
         self.listening = False
-        self.unread: frozenset[str] = frozenset()
+        self.unread = NOBODY
         self.behind: set[Client] | None = None
         self.writing = False
         self.write_at = self.read_at = self.push_at = 0.0
@@ -110,7 +111,7 @@ class Ledger:
         watch.read_at = self._clock() + RETRY_SECONDS
         peers = {worker: peer for worker in watch.unread if (peer := self.peers.get(worker)) is not None}
         workers, asked = list(peers), [roster.versions.get(peer.place, 0) for peer in peers.values()]
-        watch.unread = frozenset()
+        watch.unread = NOBODY
         if not workers:
             return
 

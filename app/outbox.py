@@ -146,7 +146,7 @@ class Outbox:
         """Write whole frames now, never waiting. Ignored once closed; a peer over the hard limit is cut instead."""
         if self._late is not None:
             data = b"".join(self._late) + data
-            self._late = None
+            self._late, self._late_bytes = None, 0
         if self._behind:
             if self.closed:
                 return

@@ -23,6 +23,7 @@ from app.ledger import Ledger, Watch
 from app.member import Member
 from app.metrics import Counters
 from app.peers import Peer, Peers
+from app.protocol.lookalikes import NOBODY
 from app.room import Room
 from app.roster import Roster
 from app.typists import Typists
@@ -135,7 +136,7 @@ class Presence:
         """A room is not subscribed any more; those whose grace runs are still to be looked after."""
         watch = self._watch(room.name)
         watch.listening = False
-        watch.unread = frozenset()
+        watch.unread = NOBODY
         watch.behind = None
         watch.roster.forget_others()
         self._touch(watch)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.protocol import replies
-from app.protocol.lookalikes import alike
+from app.protocol.lookalikes import NOBODY, alike
 
 HERE = 1
 """The place of this worker itself."""
@@ -23,8 +23,6 @@ KEPT_ABOVE = 20
 
 COMPARED_MAX = 1000
 """In rooms with more names none is marked as confusable."""
-
-NOBODY: frozenset[str] = frozenset()
 
 _masks: dict[int, int] = {}
 
@@ -256,7 +254,8 @@ class Roster:
         summary = b'"members":%d' % len(self._places)
         if self._names is not None:
             look = self._look()
-            self._shown |= look
+            if look:
+                self._shown |= look
             summary += b',"presence":' + replies.encode(self._persons(self._names, look))
         if len(self._places) > KEPT_ABOVE:
             self._summary = summary

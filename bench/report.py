@@ -72,16 +72,21 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
 }
 
-# Figures of the same servers on this class of machine, taken when the goals were set: deliveries/s in both shapes.
+# Figures of the same servers on this class of machine, taken when the goals were set: deliveries/s in both shapes, and
+# connections+joins/s, the middle of what was seen.
 REFERENCE = {
-    "bun": (5_080_000, 550_000),
-    "node-ws": (108_000, 116_000),
-    "socket-io": (70_000, 49_000),
-    "naive-sanic": (52_000, 26_000),
-    "fastapi": (38_000, 22_000),
-    "python-socketio": (10_600, 6_800),
+    "bun": (5_080_000, 550_000, 30_500),
+    "node-ws": (108_000, 116_000, 6_700),
+    "socket-io": (70_000, 49_000, 2_100),
+    "naive-sanic": (52_000, 26_000, 2_050),
+    "fastapi": (38_000, 22_000, 1_150),
+    "python-socketio": (10_600, 6_800, 595),
 }
-SHAPES = ("fanout-1x1000", "fanout-200x10")
+COMPARED = (
+    ("1 x 1000", "fanout-1x1000", "deliveries_per_second"),
+    ("200 x 10", "fanout-200x10", "deliveries_per_second"),
+    ("connections+joins/s", "idle", "connects_per_second"),
+)
 
 
 def best(results: list[Result]) -> Results:
@@ -134,14 +139,17 @@ def _row(name: str, columns: list[Column], results: Results) -> list[str]:
 
 def ratios(results: Results) -> str:
     """Parley against each peer in this run, and each peer here against its reference figure."""
-    ours = {shape: results.get((shape, "parley"), {}).get("deliveries_per_second") for shape in SHAPES}
-    head = ["beside", "Parley is faster, 1 x 1000", "200 x 10", "itself here / reference, 1 x 1000", "200 x 10"]
-    rows = [head]
+
+    def figures(name: str) -> list[float | None]:
+        return [results.get((scenario, name), {}).get(figure) for _, scenario, figure in COMPARED]
+
+    titles = [title for title, *_ in COMPARED]
+    rows = [["beside", *(f"Parley is faster, {t}" for t in titles), *(f"itself here / reference, {t}" for t in titles)]]
     for name, reference in REFERENCE.items():
-        theirs = [results.get((shape, name), {}).get("deliveries_per_second") for shape in SHAPES]
+        theirs = figures(name)
         if not any(theirs):
             continue
-        times = [_times(ours[s], t) for s, t in zip(SHAPES, theirs, strict=True)]
+        times = [_times(o, t) for o, t in zip(figures("parley"), theirs, strict=True)]
         shares = [_share(t, r) for t, r in zip(theirs, reference, strict=True)]
         rows.append([PEERS[name].label, *times, *shares])
     return _markdown(rows) if len(rows) > 1 else ""

@@ -26,8 +26,11 @@ _ONE = {ord(sign): like for signs, likes in _LIKE for sign, like in zip(signs, l
 _STROKES = str.maketrans("0|!1i", "ollll")
 _SEVERAL = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 
+NOBODY: frozenset[str] = frozenset()
+"""One for all: each empty set made anew takes as much memory as a small full one, in every room."""
 
-@lru_cache(maxsize=8192)
+
+@lru_cache(maxsize=1024)
 def skeleton(name: str) -> str:
     """What a name looks like: names that look alike have the same. It is no name itself."""
     plain = unicodedata.normalize("NFD", name.casefold()).translate(_ONE).translate(_STROKES)
@@ -44,4 +47,4 @@ def alike(names: Mapping[str, str]) -> frozenset[str]:
         other = first.setdefault(skeleton(name), user)
         if other is not user:
             found |= {other, user}
-    return frozenset(found)
+    return frozenset(found) if found else NOBODY
