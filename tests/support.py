@@ -231,6 +231,17 @@ class Peer:
         """Send a request and return its reply."""
         return await self.reply(await self.send(type_, **fields))
 
+    async def join_at(self, seq: int, room: str, **fields: Any) -> dict[str, Any]:
+        """Join the room where its worker has relayed everything up to `seq`; what was pushed until then is dropped.
+
+        An ack may come before its event, and be another worker's. Until the event is there, leave and join again.
+        """
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while (joined := await self.ask("join", room=room, **fields))["seq"] < seq:
+                await self.ask("leave", room=room)
+                self.pushes = [push for push in self.pushes if push.get("room") != room]
+            return joined
+
     async def receive(self) -> dict[str, Any]:
         """The next message, whatever it is."""
         async with asyncio.timeout(DEADLINE_SECONDS):

@@ -91,7 +91,7 @@ async def test_join_gives_the_latest_events_and_the_position(url: str, room: str
     await ada.ask("join", room=room)
     for number in range(5):
         await ada.ask("send", room=room, cid=f"c{number}", text=str(number))
-    joined = await bob.ask("join", room=room, limit=3)
+    joined = await bob.join_at(5, room, limit=3)
     assert [event["seq"] for event in joined["messages"]] == [3, 4, 5]
     assert (joined["seq"], joined["mid"], joined["recovered"]) == (5, joined["messages"][-1]["mid"], False)
     await ada.close()
@@ -108,7 +108,7 @@ async def test_resuming_gives_exactly_what_was_missed(url: str, room: str) -> No
         await ada.ask("send", room=room, cid=f"c{number}", text=str(number))
     since = {key: joined[key] for key in ("epoch", "seq", "mid")}
     again = await Peer.open(url)
-    resumed = await again.ask("join", room=room, since=since)
+    resumed = await again.join_at(200, room, since=since)
     assert resumed["recovered"] is True
     assert [event["seq"] for event in resumed["messages"]] == list(range(1, 201))
     await again.close()
@@ -125,7 +125,7 @@ async def test_a_position_that_cannot_be_proved_gives_the_latest_page(url: str, 
     joined = await bob.ask("join", room=room)
     await bob.ask("leave", room=room)
     since = {"epoch": joined["epoch"], "seq": 5, "mid": ack["mid"], **forged}
-    resumed = await bob.ask("join", room=room, since=since, limit=2)
+    resumed = await bob.join_at(5, room, since=since, limit=2)
     assert resumed["recovered"] is False
     assert [event["seq"] for event in resumed["messages"]] == [4, 5]
     await ada.close()
@@ -240,6 +240,7 @@ async def test_many_who_resume_at_once_share_the_reads(server: Callable[..., Ser
     for start in range(0, 1000, 25):
         numbers = [await ada.send("send", room=room, cid=f"c{n}", text=str(n)) for n in range(start, start + 25)]
         assert [(await ada.reply(number))["type"] for number in numbers] == ["ack"] * 25
+    assert await ada.texts(1000) == [str(number) for number in range(1000)]
     since = {key: joined[key] for key in ("epoch", "seq", "mid")}
 
     async def resume() -> None:

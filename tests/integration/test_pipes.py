@@ -156,9 +156,12 @@ async def test_with_nothing_to_read_it_follows(shared_server: Server, room: str,
 
 async def test_it_ends_when_nobody_reads_any_more(shared_server: Server, room: str, run: Run):
     """At once, not at the next message, and without complaint."""
-    piped = run(room, "--url", shared_server.url, "--json", "--name", "Ada")
-    piped.feed("one\n")
-    await asyncio.to_thread(piped.event)
+    async with Client(shared_server.ws, name="Bob") as bob:
+        await bob.join(room)
+        piped = run(room, "--url", shared_server.url, "--json", "--name", "Ada")
+        await until_async(lambda: "Ada" in bob.rooms[room].people.values(), "Ada is there")
+        await bob.send(room, "one")
+        await asyncio.to_thread(piped.event)
     assert piped.process.stdout is not None
     piped.process.stdout.close()
     assert await asyncio.to_thread(piped.process.wait, 20) == 0

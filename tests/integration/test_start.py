@@ -177,7 +177,7 @@ async def test_a_copy_of_the_data_directory_is_a_backup(server: Callable[..., Se
     second = server("--data-dir", str(data))
     assert await _say(second, "two") == ["one", "two"]
     peer = await Peer.open(second.ws)
-    known = await peer.ask("join", room="lobby")
+    known = await peer.join_at(2, "lobby")
     await peer.close()
     second.stop()
     shutil.rmtree(data)
@@ -186,7 +186,7 @@ async def test_a_copy_of_the_data_directory_is_a_backup(server: Callable[..., Se
     assert await _say(third, "three") == ["one", "three"]
     again = await Peer.open(third.ws)
     since = {key: known[key] for key in ("epoch", "seq", "mid")}
-    joined = await again.ask("join", room="lobby", since=since)
+    joined = await again.join_at(2, "lobby", since=since)
     assert (joined["seq"], joined["recovered"]) == (known["seq"], False)
     assert [event["text"] for event in joined["messages"]] == ["one", "three"]
     await again.close()
