@@ -25,6 +25,7 @@ class ServerDouble:
         self.answer: dict[str, Callable[[Message], Message | None]] = {}
         self.limits = {"text": 4000, "frame": 65536, "rooms": 100, "rate": 20, "unacked": 32}
         self.position = {"epoch": "e1", "seq": 0, "mid": "m0"}
+        self.held: list[Message] | None = None
 
     async def install(self, page: Page) -> None:
         """Take the page's websocket from its next connection on."""
@@ -42,6 +43,16 @@ class ServerDouble:
         """An event of the room `double`."""
         head = {"type": type_, "room": "double", "seq": seq, "mid": f"m{seq}", "cid": f"c{seq}"}
         return {**head, "user": "u2", "name": "Bob", "text": f"text {seq}", "ts": 1763791200000 + seq, **more}
+
+    def hold(self) -> None:
+        """From now on acknowledge changes without publishing them; `release` does that."""
+        self.held = []
+
+    def release(self) -> None:
+        """Publish what was held back, and publish at once again."""
+        for event in self.held or []:
+            self.push(**event)
+        self.held = None
 
     def close(self, code: int) -> None:
         """Close the latest connection."""
@@ -86,7 +97,10 @@ class ServerDouble:
         event = self.event(seq, type_, user="u1", name="Ada", cid=request["cid"], **more)
         if type_ not in ("message", "edited"):
             del event["text"]
-        self.push(**event)
+        if self.held is None:
+            self.push(**event)
+        else:
+            self.held.append(event)
         ack = {"type": "ack", "room": request["room"], "cid": request["cid"], "dup": False}
         return {**ack, **{key: event[key] for key in ("seq", "mid", "ts")}}
 

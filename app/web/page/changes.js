@@ -32,6 +32,11 @@ function reacted(reactions, { emoji, user, on }) {
   return reactions.map((reaction) => (reaction === known ? { emoji, users } : reaction)).filter(({ users: left }) => left.length);
 }
 
+/** The message that an entry of the outbox will be; it has its place, a `seq`, from its acknowledgement on. */
+export function written({ cid, change, seq, at, ts = at }, { user, name }) {
+  return { type: "message", cid, user, name, text: change.text, seq, ts };
+}
+
 /** The event that an unconfirmed entry of the outbox will be, as far as its author can tell. */
 export function foreseen({ change, at }, user) {
   const { type, seq, ...rest } = change;

@@ -216,8 +216,8 @@ export class Chat {
     client.on("gap", ({ room: name, upto, epochChanged }) => {
       const room = this.find(name);
       if (!room) return;
-      room.timeline.gap({ epoch: client.rooms.get(name).position.epoch, upto });
-      if (epochChanged) room.read = null; // a mark in numbers that are no more
+      const viewer = { user: this.user.value, name: this.name.value };
+      room.gap({ epoch: client.rooms.get(name).position.epoch, upto, epochChanged }, viewer);
       room.changed();
     });
     client.on("event", (event) => this.#event(event));

@@ -102,13 +102,13 @@ export class Log extends Component {
   };
 
   #hover(element) {
-    const hovered = seqAt(element);
+    const hovered = keyAt(element);
     if (hovered !== this.state.hovered) this.setState({ hovered });
   }
 
   /** The pointer has its own row; this is for who goes by keyboard. */
   #focused = ({ target }) => {
-    const focused = target.matches(":focus-visible") ? seqAt(target) : null;
+    const focused = target.matches(":focus-visible") ? keyAt(target) : null;
     if (focused !== this.state.focused) this.setState({ focused });
   };
 
@@ -137,7 +137,7 @@ export class Log extends Component {
       if (to >= rows.length - 1) this.#jump();
       return;
     }
-    const found = this.#all().find(({ seq, live }) => live && String(seq) === row?.dataset.seq);
+    const found = this.#all().find(({ key, live }) => live && key === row?.dataset.row);
     if (found && row === event.target) chat.actions.key(event, room, found, row);
   };
 
@@ -176,7 +176,6 @@ export class Log extends Component {
   #row(row) {
     const { chat, room } = this.props;
     const { hovered, focused } = this.state;
-    const seq = String(row.seq);
     switch (row.kind) {
       case "day": return html`<${Day} key=${row.key} name=${dayName(row.ts)} />`;
       case "unread": return html`<${Unread} key=${row.key} />`;
@@ -185,14 +184,14 @@ export class Log extends Component {
       case "gap": return html`<${Gap} key=${row.key} row=${row} index=${room.timeline.runs.indexOf(row.run)}
         busy=${room.loading.value === row.run} onFill=${() => chat.messages.older(room, row.run)} />`;
       default: return html`<${Message} key=${row.key} row=${row} chat=${chat} room=${room}
-        active=${row.live && (seq === hovered || seq === focused)}
+        active=${row.live && !row.deleted && (row.key === hovered || row.key === focused)}
         editing=${row.live && room.editing.value === row.seq} found=${row.live && room.found === row.seq} />`;
     }
   }
 }
 
-/** The message that an element belongs to, if it is one that can be acted on. */
-const seqAt = (element) => element?.closest("[data-live]")?.dataset.seq ?? null;
+/** The row that an element belongs to. By its key, which it has before it has a seq. */
+const keyAt = (element) => element?.closest("[data-row]")?.dataset.row ?? null;
 
 /** Above the first row: that older messages are on their way, or that this is where the room begins. */
 const Top = ({ chat, room, joined, more, empty }) => {

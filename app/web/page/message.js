@@ -21,11 +21,11 @@ export class Message extends Component {
   }
 
   render({ row, chat, room, active, editing, found }) {
-    const { head, mine, user, name, ts, seq, cid, state, named, live, deleted, alike } = row;
+    const { head, mine, user, name, ts, seq, cid, state, named, deleted, alike } = row;
     const classes = ["row", head ? "head" : "follow", state, named && "named", found && "found", active && "active", editing && "editing"];
     return html`
-      <div class=${classes.filter(Boolean).join(" ")} role="article" tabindex="-1" data-row data-seq=${seq} data-cid=${cid}
-        data-state=${state} data-live=${live && !deleted ? "" : null}>
+      <div class=${classes.filter(Boolean).join(" ")} role="article" tabindex="-1" data-row=${row.key} data-seq=${seq} data-cid=${cid}
+        data-state=${state}>
         <div class="gutter">${head ? html`<${Avatar} user=${user} name=${name} />` : html`<${Time} ts=${ts} />`}</div>
         <div class="content">
           <div class=${head ? "author" : "vh"}>

@@ -32,12 +32,13 @@ export class Messages {
 
   edit(room, seq, text) {
     room.editing.value = null;
-    if (text !== room.timeline.find(seq)?.text) this.#chat.client.edit(room.name, seq, text).catch(() => {});
+    if (text !== room.find(seq)?.text) this.#chat.client.edit(room.name, seq, text).catch(() => {});
   }
 
   /** Open the latest message of the viewer's own for a change. False where there is none. */
   editLast(room) {
-    const own = room.timeline.latest.findLast(({ type, user, deleted }) => type === "message" && user === this.#chat.user.value && !deleted);
+    const mine = ({ type, user, deleted }) => type === "message" && user === this.#chat.user.value && !deleted;
+    const own = room.acknowledged.at(-1) ?? room.timeline.latest.findLast(mine);
     if (own) room.editing.value = own.seq;
     return Boolean(own);
   }

@@ -1,6 +1,7 @@
 /** One room as the page shows it. Its plain fields change only together with `changed()`. */
 
 import { signal } from "../vendor/vendor.js";
+import { foreseen, written } from "./changes.js";
 import { Comings } from "./comings.js";
 import { Timeline } from "./timeline.js";
 
@@ -177,6 +178,29 @@ export class RoomView {
   /** The log has everything up to `seq`: what was acknowledged there is shown by its event now. */
   settle(seq) {
     if (this.unsent.length) this.unsent = this.unsent.filter((entry) => !(entry.state === "sent" && entry.seq <= seq));
+  }
+
+  /** The viewer's messages that the server has and whose events have not come yet, oldest first: entries of the outbox. */
+  get acknowledged() {
+    return this.unsent.filter(({ state, change }) => state === "sent" && change.type === "send");
+  }
+
+  /** What is known of the message with this seq. */
+  find(seq) {
+    return this.timeline.find(seq) ?? this.acknowledged.find((entry) => entry.seq === seq)?.change;
+  }
+
+  /** Events are missing, up to `upto`; or the seqs start anew, and the events of what was acknowledged never come. */
+  gap({ epoch, upto, epochChanged }, viewer) {
+    if (epochChanged) {
+      for (const entry of this.unsent.filter(({ state }) => state === "sent")) {
+        this.timeline.push(entry.change.type === "send" ? written(entry, viewer) : { ...foreseen(entry, viewer.user), seq: entry.seq });
+      }
+      this.unsent = this.unsent.filter(({ state }) => state !== "sent");
+      this.read = null; // a mark in numbers that are no more
+    }
+    this.timeline.gap({ epoch, upto });
+    this.settle(upto);
   }
 
   #replaced(entry) {

@@ -1,6 +1,6 @@
 /** From a timeline and what waits to be sent to the rows of the log: messages, days, gaps, notes. Pure. */
 
-import { changed, foreseen } from "./changes.js";
+import { changed, foreseen, written } from "./changes.js";
 
 const GROUP_MS = 5 * 60 * 1000;
 
@@ -36,6 +36,12 @@ export function rowsOf(timeline, unsent, { user, name, own, unreadAfter, alike =
     rows.push({ ...row, kind: "message", head: !follows });
     previous = row;
   };
+  const said = (key, message, source, more) => {
+    const pending = more.live ? changes.get(message.seq) ?? [] : [];
+    const now = pending.map((entry) => foreseen(entry, user)).reduce(changed, message);
+    const state = pending.some(words) ? "pending" : "sent";
+    add({ ...seen(now, user), key, source: now === message ? source : now, state, error: null, ...more });
+  };
   const note = (before) => {
     while (waiting.length && waiting[0].after < before) {
       const one = waiting.shift();
@@ -59,16 +65,15 @@ export function rowsOf(timeline, unsent, { user, name, own, unreadAfter, alike =
         dated({ key, ts: event.ts });
         apart({ kind: "topic", key, source: event, event });
       } else {
-        const pending = present ? changes.get(event.seq) ?? [] : [];
-        const message = pending.map((entry) => foreseen(entry, user)).reduce(changed, event);
-        add({ ...seen(message, user), alike: alike.has(message.user), key, source: message, live: present, state: pending.some(words) ? "pending" : "sent", error: null });
+        said(key, event, event, { live: present, alike: alike.has(event.user) });
       }
     }
   });
   note(Infinity);
-  for (const { change, ...entry } of unsent.filter(({ change }) => change.type === "send")) {
-    add({ key: entry.cid, mine: true, source: entry, user, name, text: change.text, ts: entry.ts ?? entry.at, live: false,
-      seq: entry.seq, cid: entry.cid, state: entry.state, error: entry.error });
+  for (const entry of unsent.filter(({ change }) => change.type === "send")) {
+    const { cid, state, error } = entry;
+    // The ack may come before the event by any time: from then on it is a message like those that have come.
+    said(cid, written(entry, { user, name }), entry, state === "sent" ? { live: true } : { live: false, state, error });
   }
   return rows;
 }
