@@ -165,3 +165,29 @@ async def test_alt_shift_arrows_lead_to_what_is_unread(replicas: tuple[str, str]
     await ada.composer.press("Alt+Shift+ArrowDown")
     await expect(ada.page.get_by_role("heading", level=1)).to_have_text(f"#{room}-c")
     await expect(ada.row("news")).to_be_visible()
+
+
+async def test_a_key_pressed_at_once_in_another_room_keeps_the_focus(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """The arrow comes with the very drawing of the room, before the next frame: the focus stays where it led."""
+    ada = await visit(replicas[0], room)
+    await ada.say("mine")
+    await ada.enter(f"{room}-b")
+    await expect(ada.composer).to_be_focused()
+    await ada.page.evaluate(
+        """() => {
+            const field = () => document.querySelector(".composer textarea");
+            const before = field();
+            new MutationObserver((_, observer) => {
+                if (!field() || field() === before) return;
+                observer.disconnect();
+                field().dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true }));
+            }).observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
+    await ada.page.keyboard.press("Alt+ArrowUp")
+    editor = ada.page.get_by_role("textbox", name="Edit message")
+    await expect(editor).to_be_visible()
+    await ada.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    await expect(editor).to_be_focused(timeout=1000)

@@ -1,6 +1,6 @@
 /** Where one writes. The text lives in the field itself: nothing redraws under the hands of who types. */
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
+import { html, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { completionAt, Completion } from "./completion.js";
 import { fit, isEnter, lengthOf } from "./format.js";
 import { SendIcon } from "./icons.js";
@@ -17,9 +17,10 @@ export function Composer({ chat, room }) {
   const [completion, setCompletion, offered] = useLatest(null);
   const left = chat.limits.value.text - length;
 
-  useLayoutEffect(() => fit(field.current), []);
-  useEffect(() => {
-    // A touch keyboard that jumps up unasked hides what one came to read.
+  useLayoutEffect(() => {
+    fit(field.current);
+    // At once: a frame later the next key may have led the focus elsewhere. And not on touch, where a keyboard that jumps
+    // up unasked hides what one came to read.
     if (matchMedia("(hover: hover)").matches && room.target === null) field.current.focus();
   }, []);
 
