@@ -30,6 +30,7 @@ async def test_an_edited_message_stays_where_it_is(replicas: tuple[str, str], vi
     bob = await visit(replicas[1], room, "Bob")
     await ada.say("teh first")
     await bob.say("an answer")
+    await expect(ada.row("an answer")).to_be_visible()  # coming later it would move the rows under the pointer
     await ada.do("teh first", "Edit")
     await expect(editor(ada)).to_be_focused()
     await editor(ada).fill("the first")

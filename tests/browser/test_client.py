@@ -375,9 +375,11 @@ async def test_the_client_works_without_the_page(replicas: tuple[str, str], blan
             const parley = new Parley({ name: "Ada" });
             const heard = [];
             parley.on("message", ({ room, name, text }) => heard.push([room, name, text]));
+            const arrival = new Promise(arrived => parley.on("message", arrived));
             parley.connect();
             const { messages } = await parley.join(room);
             const { seq } = await parley.send(room, "hi");
+            await arrival; // its ack may come before it
             const history = await parley.history(room, { before: seq + 1 });
             const refused = await parley.send(room, "x".repeat(100_000)).catch(error => error.code);
             parley.leave(room);

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import EXPECT_MS, Visit
 from tests.browser.proxy import Proxy
 from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+def told(visitor: Visitor, room: str) -> asyncio.Event:
+    """Set when the server has answered a read mark of the room, on a connection that is yet to be made."""
+    answered = asyncio.Event()
+
+    def heard(frame: str | bytes) -> None:
+        message = json.loads(frame)
+        if message["type"] == "read" and message["room"] == room:
+            answered.set()
+
+    visitor.page.on("websocket", lambda socket: socket.on("framereceived", heard))
+    return answered
 
 
 async def test_what_one_tab_reads_is_read_in_the_others(replicas: tuple[str, str], visit: Visit, room: str) -> None:
@@ -47,9 +63,12 @@ async def test_an_empty_room_that_was_visited_counts_from_its_first_message(
 async def test_the_mark_survives_a_reload_and_a_new_device(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """Where the new begins is the server's to know: the line stands at the first message that was not seen."""
     bob = await visit(replicas[1], room, "Bob")
-    ada = await visit(replicas[0], room)
+    ada = await visit(replicas[0], room, None)
+    marked = told(ada, room)
+    await ada.named("Ada")
     await bob.say("seen")
     await expect(ada.row("seen")).to_be_visible()
+    await asyncio.wait_for(marked.wait(), EXPECT_MS / 1000)
     guest = await ada.page.evaluate("localStorage.getItem('parley.guest')")
     await ada.page.goto("about:blank")
     await bob.say("not seen")
@@ -84,8 +103,10 @@ async def test_what_is_read_offline_is_told_later(
     await link.click()
     await expect(ada.row("news")).to_be_visible()
     await ada.page.get_by_role("link", name=room, exact=True).click()
+    marked = told(ada, f"{room}-b")
     proxy.refusing = False
     await ada.connected()
+    await asyncio.wait_for(marked.wait(), EXPECT_MS / 1000)
     await ada.page.reload()
     await ada.connected()
     await ada.say("and on")
