@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -115,6 +116,21 @@ class Terminal:
     def enter(self, line: str) -> None:
         """Type a line and press Enter."""
         self.type(line + "\r")
+
+    def insist(self, order: str, text: str) -> None:
+        """Give an order that does no harm twice until the text stands in a row, a second after the other.
+
+        No faster: the server answers one after another, and what comes next would wait for all of them.
+        """
+
+        def shown() -> bool:
+            self.enter(order)
+            with contextlib.suppress(AssertionError):
+                until(lambda: any(text in row for row in self.rows), "it is answered so", 1.0)
+                return True
+            return False
+
+        until(shown, f"{order} is answered with {text!r}")
 
     # The end
 
