@@ -68,6 +68,7 @@ async def test_each_change_is_published_with_the_version_it_was_made_of(stage: S
     assert (second.before, second.held, second.sanction) == (first.after, None, end)
     assert second.keys == [mute.key, "mute x y"]
     assert done[1].changed == 1
+    assert [(one.before, one.after) for one in (first, second)] == [(one.before, one.after) for one in done]
     assert third.before == second.after
     assert third.held is not None
     assert third.held.until == math.inf
