@@ -9,6 +9,7 @@ from playwright.async_api import Locator, expect
 from tests.browser.conftest import Visit
 from tests.browser.double import Message, ServerDouble
 from tests.browser.visitor import Visitor
+from tests.support import until_async
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -176,3 +177,35 @@ async def test_what_was_acknowledged_stays_when_the_seqs_start_anew(ada: Visitor
     shown = ada.log.locator("[data-gap], [data-row]")
     for index, text in enumerate(["changed", "acknowledged", "no longer available", "new", "newer", "newest"]):
         await expect(shown.nth(index)).to_contain_text(text)
+
+
+@pytest.mark.parametrize("tried", [False, True], ids=["waiting", "tried"])
+async def test_a_change_waiting_for_old_seqs_is_not_made_to_a_new_message(
+    ada: Visitor, double: ServerDouble, tried: bool
+) -> None:
+    """The seqs start anew while it waits: the message that has that seq now stays as it is."""
+    double.release()
+    await ada.say("old")
+    if tried:
+        double.answer["edit"] = lambda _: None
+    else:
+        # Nobody is in the room while the change is made.
+        double.answer["join"] = lambda _: {"type": "error", "code": "unavailable", "temporary": True, "retry": 0.2}
+        double.close(1012)
+        await until_async(lambda: len(double.requests("join")) == 2, "a join that is put off")
+    await ada.do("old", "Edit")
+    await editor(ada).fill("changed")
+    await editor(ada).press("Enter")
+    await expect(ada.row("changed")).to_have_attribute("data-state", "pending")
+    double.position = {"epoch": "e2", "seq": 1, "mid": "n1"}
+    double.answer["join"] = lambda request: {
+        **double._join(request),
+        "messages": [double.event(1, mid="n1", user="u1", name="Ada", text="new")],
+    }
+    if tried:
+        double.close(1012)
+    await expect(ada.row("new")).to_be_visible()
+    await expect(ada.row("old")).to_have_attribute("data-state", "sent")
+    await ada.say("newer")
+    assert await ada.texts() == ["old", "new", "newer"]
+    assert len(double.requests("edit")) == tried

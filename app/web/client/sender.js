@@ -37,7 +37,7 @@ export class Sender {
    * `{seq, mid, ts}` once stored; rejects when refused for good.
    */
   change(room, change) {
-    const entry = this.outbox.add(room, change);
+    const entry = this.outbox.add(room, change, change.seq === undefined ? null : this.#epoch(room));
     const promise = new Promise((resolve, reject) => this.#promises.set(entry.cid, { resolve, reject }));
     this.#client.emit("outbox", entry);
     this.pump();
@@ -79,8 +79,20 @@ export class Sender {
     this.#finish(cid, null, { seq, mid, ts });
   }
 
+  /** The room's position is another one: where its seqs have started anew, changes by old seqs would reach other messages. */
+  moved(room) {
+    const epoch = this.#epoch(room);
+    for (const entry of this.outbox.entries(room)) {
+      if (entry.state !== "pending" || !entry.epoch || entry.epoch === epoch) continue;
+      this.#fail(entry, entry.tried
+        ? new ParleyError("unconfirmed", "The room started anew before this was acknowledged.")
+        : new ParleyError("bad_request", "The room has started anew: there is no such message any more."));
+    }
+  }
+
   /** The room is joined (again): entries whose fate nobody can tell any more are given back to their author. */
   joined(room, recovered) {
+    this.moved(room);
     for (const entry of this.outbox.entries(room)) {
       if (entry.state !== "pending" || maySend(entry, { user: this.#client.user, recovered })) continue;
       this.#fail(entry, new ParleyError("unconfirmed", "It is not known whether this was sent."));
@@ -102,6 +114,10 @@ export class Sender {
       if (entry.state !== "pending" || this.#inFlight.has(entry.cid)) continue;
       if (this.#client.rooms.get(entry.room)?.joined) this.#send(entry);
     }
+  }
+
+  #epoch(room) {
+    return this.#client.rooms.get(room)?.position?.epoch ?? null;
   }
 
   #send(entry) {
