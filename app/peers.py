@@ -13,7 +13,7 @@ from math import inf
 
 from app.roster import HERE
 
-REWRITE_SECONDS = 3.0
+REWRITE_SECONDS = 5.0
 """So long after a worker has renewed its lease, all that Redis may have lost of its people is written again."""
 
 
