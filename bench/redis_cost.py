@@ -53,11 +53,11 @@ class Sent(Change):
             TEXT,
         )
 
-    def stored(self, changes: list[Sent], first: int, token: str, ts: int) -> None:
+    def stored(self, changes: list[Sent], epoch: str, first: int, token: str, ts: int) -> None:
         """The next ones may come."""
         Sent.answered.set()
 
-    def found(self, change: Sent, seq: int, mid: str, ts: int) -> None:
+    def found(self, change: Sent, epoch: str, seq: int, mid: str, ts: int) -> None:
         """The measurement is void."""
         raise SystemExit(f"stored before: {change.cid}")
 
