@@ -17,12 +17,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from app.traffic.account import Account
 from app.traffic.search import Outcome
 from bench import machine
-from bench.servers import Server, free_port
+from bench.servers import free_port
 
 SOURCES = Path(__file__).parent / "loadgen"
 BUILD = Path(__file__).parent / "build"
@@ -89,9 +89,9 @@ class Group:
 class Step:
     """One run of the load client: its own report, and what the server's side used meanwhile."""
 
-    groups: list[dict]
-    connect: dict
-    client: dict
+    groups: list[dict[str, Any]]
+    connect: dict[str, Any]
+    client: dict[str, Any]
     error: str
     quiet_seconds: float
     cores: dict[str, float] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class Step:
     @property
     def interrupted(self) -> bool:
         """Whether the client was late although its core was free: the machine stood still, not the server."""
-        return self.client["saturated"] and self.client["cpu"] < SATURATED_CPU
+        return bool(self.client["saturated"]) and self.client["cpu"] < SATURATED_CPU
 
     def outcome(self, p99_ms: float, key: str) -> Outcome:
         """Whether everything was carried with this percentile within the limit, and else what that says."""
@@ -154,10 +154,30 @@ class Step:
         return f"{delivered:12,.0f} deliveries/s  p99 {self.p99(key):8.1f} ms  [{cpu}]  {verdict}"
 
 
+class Spoken(Protocol):
+    """How a server is spoken to; see Peer."""
+
+    proto: str
+    path: str
+
+
+class Target(Protocol):
+    """A server as the load client sees it: how it is spoken to, where, and which processes it consists of."""
+
+    targets: list[str]
+
+    @property
+    def peer(self) -> Spoken:
+        """How it is spoken to."""
+
+    def pids(self) -> tuple[list[int], list[int]]:
+        """(server processes, engine processes) at this moment."""
+
+
 class _Meter:
     """CPU use of server, engine, client and everybody else between two moments."""
 
-    def __init__(self, server: Server, client_pid: int):
+    def __init__(self, server: Target, client_pid: int):
         self._server, self._client = server, client_pid
         self._resident = machine.status_bytes(server.pids()[0], "VmRSS")
         self._begin = self._read()
@@ -191,7 +211,7 @@ class LoadClient:
     text_bytes: int = 128
     read_gap_us: int = 0
 
-    def _argv(self, server: Server, mode: str, groups: list[Group], **options: object) -> list[str]:
+    def _argv(self, server: Target, mode: str, groups: list[Group], **options: object) -> list[str]:
         peer = server.peer
         argv = [] if self.core is None else ["taskset", "-c", str(self.core)]
         argv += [str(BUILD / "loadgen"), "--mode", mode, "--proto", peer.proto, "--path", peer.path]
@@ -204,7 +224,7 @@ class LoadClient:
             argv += [f"--{key.replace('_', '-')}", str(value)]
         return argv
 
-    def run(self, server: Server, groups: list[Group], measuring: Callable[[], None] | None = None) -> Step:
+    def run(self, server: Target, groups: list[Group], measuring: Callable[[], None] | None = None) -> Step:
         """Join all, send at the groups' rates, count; `measuring` is called when the measured time begins.
 
         Raises LoadClientError when not all could join.
@@ -234,11 +254,11 @@ class LoadClient:
         return Step(**result, **used)
 
     @contextlib.contextmanager
-    def holding(self, server: Server, groups: list[Group]) -> Iterator[dict]:
+    def holding(self, server: Target, groups: list[Group]) -> Iterator[dict[str, Any]]:
         """Connections that have joined and do nothing; yields the client's report on connecting."""
         argv = self._argv(server, "idle", groups, hold_max=120)
         with _started(argv) as child:
-            event = next(_events(child), {"event": "failed"})
+            event = next(_events(child), dict[str, Any](event="failed"))
             if event["event"] != "ready":
                 raise LoadClientError(_problem(child))
             yield event["connect"]
@@ -246,7 +266,7 @@ class LoadClient:
             child.stdin.write("\n")
             child.stdin.close()
 
-    def ceiling(self, proto: str, connections: int, frames_per_write: int, server_core: int | None) -> dict:
+    def ceiling(self, proto: str, connections: int, frames_per_write: int, server_core: int | None) -> dict[str, Any]:
         """What this client can count when frames come as fast as one core can push them."""
         port = free_port()
         pin = [] if server_core is None else ["taskset", "-c", str(server_core)]
@@ -301,7 +321,7 @@ def _started(argv: list[str]) -> Iterator[subprocess.Popen[str]]:
                 child.kill()
 
 
-def _events(child: subprocess.Popen[str]) -> Iterator[dict]:
+def _events(child: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
     out: IO[str] | None = child.stdout
     assert out is not None
     for line in out:
@@ -313,7 +333,7 @@ def _problem(child: subprocess.Popen[str]) -> str:
     return child.stderr.read().strip() or f"the load client ended with {child.returncode}"
 
 
-def settle(server: Server, bound_seconds: float = 6.0) -> None:
+def settle(server: Target, bound_seconds: float = 6.0) -> None:
     """Wait until the server has next to nothing to do, at most this long."""
     deadline = time.monotonic() + bound_seconds
     while time.monotonic() < deadline:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from bench import document, loadclient, machine, netns, selfcheck
 from bench.install import CannotInstall
@@ -108,7 +109,7 @@ def _add_place(add: Callable[..., object]) -> None:
     add("--out", type=Path, metavar="FILE", help="results as JSON (default bench/results/<time>.json)")
 
 
-def _ceilings(bench: Bench) -> list[dict]:
+def _ceilings(bench: Bench) -> list[dict[str, Any]]:
     found = []
     for proto in ("json", "raw"):
         for frames in (256, 8):
@@ -120,7 +121,7 @@ def _ceilings(bench: Bench) -> list[dict]:
     return found
 
 
-def _prepare(names: list[str], bench: Bench, run: dict) -> list[str]:
+def _prepare(names: list[str], bench: Bench, run: dict[str, Any]) -> list[str]:
     """Install what the peers need; the names of those that can run here. Why others cannot is in the report."""
     for name in names:
         try:
@@ -131,7 +132,7 @@ def _prepare(names: list[str], bench: Bench, run: dict) -> list[str]:
     return [name for name in names if name in run["versions"]]
 
 
-def _meta(args: argparse.Namespace, pinned: bool, private: bool, busy: float) -> dict:
+def _meta(args: argparse.Namespace, pinned: bool, private: bool, busy: float) -> dict[str, Any]:
     place = ("Servers and engine on core 0, load client on core 1, " if pinned else "Nothing pinned to a core, ") + (
         "private loopback." if private else "the machine's loopback."
     )
@@ -173,7 +174,7 @@ def _results_file(args: argparse.Namespace) -> Path:
     return folder / time.strftime("%Y%m%d-%H%M%S.json")
 
 
-def _save(path: Path, run: dict) -> None:
+def _save(path: Path, run: dict[str, Any]) -> None:
     """After each cell: a run that is broken off keeps what it found."""
     path.write_text(json.dumps(run, indent=1) + "\n")
 
@@ -196,7 +197,7 @@ def main(argv: list[str] | None = None) -> int:
     pinned = not args.no_pin and (os.cpu_count() or 1) >= 2
     bench = _bench(args, pinned)
     path = _results_file(args)
-    run: dict = {"results": [], "ceilings": [], "versions": {}, "left_out": {}}
+    run: dict[str, Any] = {"results": [], "ceilings": [], "versions": {}, "left_out": {}}
     try:
         loadclient.build()
         if args.self_check:

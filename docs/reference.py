@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ NOTE = "<!-- Written by `make docs` from {source}. Change it there. -->"
 
 def configuration() -> str:
     """docs/configuration.md: every setting."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for field in dataclasses.fields(Settings):
         meta = field.metadata
-        default = number(field.default) if isinstance(field.default, int | float) else field.default
+        default = number(field.default) if isinstance(field.default, int | float) else str(field.default)
         secret = " A secret: better given in the environment." if meta.get("secret") else ""
         rows.append(
             (f"`{flag(field.name)}`", f"`{PREFIX}{field.name.upper()}`", default, allowed(field), meta["help"] + secret)
@@ -108,7 +109,7 @@ def _summary(type_: Any) -> str:
 PAGES = {"configuration.md": configuration, "metrics.md": metrics, "protocol.md": protocol}
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 

@@ -1,9 +1,10 @@
 """Pytest plugin: leaves out what this machine cannot run, and says so where everyone sees it.
 
 A test that needs Docker carries the marker `docker`, one that needs Chromium the marker `browser`, one that needs
-Prometheus the marker `prometheus`. Where the need is not met the tests are deselected, and the run ends with the
-section "not run here": one line for each reason, with the number of tests. With several processes the first one looks
-what there is, and tells the others, so that all have the same tests. Loaded by `-p tests.reporting` in pyproject.toml.
+Prometheus the marker `prometheus`, one that needs the benchmark's load client the marker `compiler`. Where the need is
+not met the tests are deselected, and the run ends with the section "not run here": one line for each reason, with the
+number of tests. With several processes the first one looks what there is, and tells the others, so that all have the
+same tests. Loaded by `-p tests.reporting` in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -56,8 +58,15 @@ def _why_no_prometheus() -> str | None:
     return _why_not("promtool", "--version") or _why_not("prometheus", "--version")
 
 
+def _why_no_compiler() -> str | None:
+    if sys.platform != "linux":
+        return "the benchmark's load client needs Linux"
+    return _why_not(os.environ.get("CC", "cc"), "--version")
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "browser": cache(_why_no_browser),
+    "compiler": cache(_why_no_compiler),
     "docker": cache(_why_no_docker),
     "prometheus": cache(_why_no_prometheus),
 }

@@ -20,7 +20,8 @@ class AsgiPeer(Peer):
     packages: tuple[str, ...]
 
     def prepare(self) -> str:
-        argv = [install.asgi(), "-c", VERSIONS, *self.packages, "uvicorn", "uvloop", "websockets", "redis", "hiredis"]
+        packages = (*self.packages, "uvicorn", "uvloop", "websockets", "redis", "hiredis")
+        argv = [str(install.asgi()), "-c", VERSIONS, *packages]
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
     def launch(self, port: int, engine_url: str | None, home: Path, workers: int) -> Launch:

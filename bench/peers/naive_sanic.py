@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from sanic import Request, Sanic, Websocket
-from sanic.response import text
+from sanic.response import HTTPResponse, text
 from websockets.exceptions import ConnectionClosed
 
 CHANNEL = "naive:"
@@ -54,7 +55,7 @@ async def relay(pubsub: PubSub) -> None:
 
 
 @app.before_server_start
-async def start_relay(app: Sanic) -> None:
+async def start_relay(app: Sanic[Any, Any]) -> None:
     url = os.environ["PEER_REDIS_URL"]
     pool = BlockingConnectionPool.from_url(url, max_connections=50, timeout=None, decode_responses=True)
     app.ctx.redis = Redis(connection_pool=pool)
@@ -65,22 +66,22 @@ async def start_relay(app: Sanic) -> None:
 
 
 @app.after_server_start
-async def count_worker(app: Sanic) -> None:
+async def count_worker(app: Sanic[Any, Any]) -> None:
     await app.ctx.redis.incr("peer:ready")
 
 
 @app.before_server_stop
-async def stop_relay(app: Sanic) -> None:
+async def stop_relay(app: Sanic[Any, Any]) -> None:
     app.ctx.relay.cancel()
 
 
 @app.get("/livez")
-async def livez(request: Request):
+async def livez(request: Request) -> HTTPResponse:
     ready = int(await request.app.ctx.redis.get("peer:ready") or 0) >= WORKERS
     return text("ok" if ready else "starting", status=200 if ready else 503)
 
 
-@app.websocket("/feed/<name:str>")
+@app.websocket("/feed/<name:str>")  # type: ignore[untyped-decorator]
 async def feed(request: Request, ws: Websocket, name: str) -> None:
     room = rooms.get(name)
     if room is None:
