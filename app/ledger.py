@@ -13,12 +13,14 @@ from app.backplane.rosters import Moved, Store, Written
 from app.errors import Unavailable
 from app.metrics import Counters
 from app.peers import Peers
-from app.protocol.lookalikes import NOBODY
 from app.room import Client
 from app.roster import Roster
 
 WRITE_SECONDS = 0.5
 RETRY_SECONDS = 1.0
+
+NO_WORKERS: frozenset[str] = frozenset()
+"""One for the watches of all rooms: each empty set made anew takes as much memory as a small full one."""
 
 
 class Watch:
@@ -37,7 +39,7 @@ class Watch:
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
         self.listening = False
-        self.unread = NOBODY
+        self.unread = NO_WORKERS
         self.behind: set[Client] | None = None
         self.writing = False
         self.write_at = self.read_at = self.push_at = 0.0
@@ -111,7 +113,7 @@ class Ledger:
         watch.read_at = self._clock() + RETRY_SECONDS
         peers = {worker: peer for worker in watch.unread if (peer := self.peers.get(worker)) is not None}
         workers, asked = list(peers), [roster.versions.get(peer.place, 0) for peer in peers.values()]
-        watch.unread = NOBODY
+        watch.unread = NO_WORKERS
         if not workers:
             return
 

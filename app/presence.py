@@ -19,11 +19,10 @@ from app import frames
 from app.backplane.rosters import Held, Store, Typed, read_news
 from app.errors import ParleyError
 from app.hub import Hub
-from app.ledger import Ledger, Watch
+from app.ledger import NO_WORKERS, Ledger, Watch
 from app.member import Member
 from app.metrics import Counters
 from app.peers import Peer, Peers
-from app.protocol.lookalikes import NOBODY
 from app.room import Room
 from app.roster import Roster
 from app.typists import Typists
@@ -136,7 +135,7 @@ class Presence:
         """A room is not subscribed any more; those whose grace runs are still to be looked after."""
         watch = self._watch(room.name)
         watch.listening = False
-        watch.unread = NOBODY
+        watch.unread = NO_WORKERS
         watch.behind = None
         watch.roster.forget_others()
         self._touch(watch)
