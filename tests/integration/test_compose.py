@@ -165,7 +165,8 @@ async def test_a_killed_replica_is_skipped_then_replaced_and_its_client_resumes(
     nginx_before = nginx_processes(stack)
 
     await asyncio.to_thread(run, "docker", "kill", replicas[lost_node])
-    assert await lost.close_code() == 1006
+    # Cut, or told to come back: a worker may see that its supervisor is gone before the kernel ends it as well.
+    assert await lost.close_code() in (1006, 1012)
     missed = [(await other.say(here, f"missed {number}"))["seq"] for number in range(3)]
 
     again = await open_client(guest=lost.welcome["guest"], session=lost.welcome["session"])
