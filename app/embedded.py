@@ -26,6 +26,7 @@ from app.errors import NotConfirmed, ParleyError, StartError, reason
 HOST = "127.0.0.1"
 START_SECONDS = 300.0
 STOP_SECONDS = 10.0
+ANSWER_SECONDS = 1.0
 POLL_SECONDS = 0.02
 RESTART_SECONDS = 0.2
 
@@ -104,15 +105,8 @@ class Embedded:
     async def stop(self) -> None:
         """Stop it: what was written is on disk then."""
         process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            process.terminate()
-            try:
-                async with asyncio.timeout(STOP_SECONDS):
-                    await process.wait()
-            except TimeoutError:
-                _log.error("valkey does not stop, killing it")
-                process.kill()
-                await process.wait()
+        if process is not None:
+            await _end(process)
         for lock in (self._child_lock, self._lock):
             if lock is not None:
                 lock.close()
@@ -143,6 +137,7 @@ class Embedded:
         give_up = loop.time() + START_SECONDS
         while await _answers(Address.parse(self.url)) is None:
             if self._process.returncode is not None or loop.time() > give_up:
+                await _end(self._process)
                 raise StartError(f"the embedded Valkey does not start; see {self._directory / 'valkey.log'}")
             await asyncio.sleep(POLL_SECONDS)
 
@@ -168,6 +163,19 @@ class Embedded:
             await asyncio.sleep(POLL_SECONDS)
 
 
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Stop a child, if it runs; killed if it takes longer than STOP_SECONDS."""
+    if process.returncode is None:
+        process.terminate()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            _log.error("valkey does not stop, killing it")
+            process.kill()
+            await process.wait()
+
+
 async def running(data: Path) -> Address | None:
     """Where the Valkey of a data directory listens, if it runs and has read its data."""
     address = _address_of(data / "valkey" / "valkey.conf")
@@ -185,14 +193,15 @@ def _address_of(config: Path) -> Address | None:
 async def _answers(address: Address) -> int | None:
     """The process id of the server that answers to this password there, when it has loaded its data."""
     try:
-        link = await Link.connect(address, "parley-supervisor", 1.0, lambda: None)
+        link = await Link.connect(address, "parley-supervisor", ANSWER_SECONDS, lambda: None)
     except ParleyError:
         return None
     try:
-        info: bytes = await link.call("INFO")
+        async with asyncio.timeout(ANSWER_SECONDS):
+            info: bytes = await link.call("INFO")
         fields = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
         return None if fields["loading"] != "0" else int(fields["process_id"])
-    except (hiredis.ReplyError, NotConfirmed, KeyError, ValueError, AttributeError):
+    except (hiredis.ReplyError, NotConfirmed, TimeoutError, KeyError, ValueError, AttributeError):
         return None
     finally:
         link.drop()

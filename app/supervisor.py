@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import math
 import os
 import resource
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 import hiredis
 import msgspec
@@ -29,6 +32,8 @@ from app.metrics import Scoreboard, WorkerState
 from app.order import BACKLOG, Order, Place, api_keys, rights, signin
 from app.secret import check_shared, secrets_of
 
+SILENCES = 4
+"""Redis may take so many times as long for all it is asked at the start as for one answer later."""
 READY_SECONDS = 30.0
 STEADY_SECONDS = 10.0
 RESTART_CAP_SECONDS = 4.0
@@ -102,7 +107,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told, number)
         try:
-            await self._start_redis()
+            if not await self._unless_told(self._start_redis()):
+                return
             _tell_file_limit()
             async with asyncio.TaskGroup() as tasks:
                 keepers = [
@@ -137,6 +143,19 @@ class Supervisor:
                 # One that does not serve yet has no handler for Ctrl-C.
                 worker.send_signal(self._signal if slot.pid == worker.pid else signal.SIGTERM)
 
+    async def _unless_told(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Whether work was done before this process was told to stop, which ends it."""
+        tasks = working, _ = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+            return working.done()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _start_redis(self) -> None:
         if self._embedded is not None:
             await self._embedded.start()
@@ -151,11 +170,14 @@ class Supervisor:
         except Unavailable as error:
             raise StartError(f"{flag('redis_url')}: {error}") from None
         try:
-            found = await assess(link)
             known = secrets_of(self._settings)
             self._settings = dataclasses.replace(self._settings, secret=",".join(known))
-            if self._embedded is None:
-                await check_shared(link, known)
+            async with asyncio.timeout(SILENCES * self._settings.redis_timeout_seconds):
+                found = await assess(link)
+                if self._embedded is None:
+                    await check_shared(link, known)
+        except TimeoutError:
+            raise StartError(f"{flag('redis_url')}: Redis lets this server in, and then does not answer") from None
         except (hiredis.ReplyError, NotConfirmed) as error:
             raise StartError(f"{flag('redis_url')}: Redis refuses what every server needs: {error}") from None
         finally:
@@ -210,7 +232,7 @@ class Supervisor:
         while any(slot.state is not WorkerState.READY for slot in self._board.slots()):
             if loop.time() > give_up:
                 _log.error("not all workers are ready", alive=self._board.alive(), expected=self._board.expected)
-                break
+                give_up = math.inf
             await asyncio.sleep(0.05)
         workers = "1 worker" if self._board.expected == 1 else f"{self._board.expected} workers"
         store = "an external Redis" if self._embedded is None else f"its own Valkey, data in {self._settings.data_dir}"
