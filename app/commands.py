@@ -126,10 +126,6 @@ class Commands:
         """
         return f"{self._worker}-{next(self._numbers):x}"
 
-    def anybody_may_read(self, room: str) -> bool:
-        """Whether a room may be shown to those who do not say who they are."""
-        return self._promises.guests and self.rights.everybody(room) >= Right.READ
-
     def may_feed(self, room: str, address: str) -> bool:
         """Whether those who do not say who they are may write under a room's name, from that address."""
         open_ = self._promises.guests and self.rights.everybody(room) >= Right.WRITE

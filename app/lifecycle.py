@@ -12,6 +12,8 @@ import random
 import resource
 import signal
 import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 import structlog
 
@@ -104,9 +106,11 @@ class Lifecycle:
 
     # Tasks
 
-    def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        """Start everything that runs as long as the worker."""
-        work = {
+    def start(
+        self, tasks: asyncio.TaskGroup, more: Mapping[str, Coroutine[Any, Any, None]]
+    ) -> list[asyncio.Task[None]]:
+        """Start everything that runs as long as the worker; `more` by name, last."""
+        work: dict[str, Coroutine[Any, Any, None]] = {
             "pipeline": self._pipeline.run(),
             "subscriber": self._subscriber.run(),
             "canary": self._canary.run(),
@@ -121,6 +125,7 @@ class Lifecycle:
             "heartbeat": self._heartbeat(),
             "scoreboard": self._report(),
             "memory": self._give_back(),
+            **more,
         }
         return [tasks.create_task(coroutine, name=name) for name, coroutine in work.items()]
 

@@ -153,10 +153,15 @@ class Counters:
     closed_1013: int = _closed("1013")
     closed_4001: int = _closed("4001")
     closed_4002: int = _closed("4002")
+    closed_4003: int = _closed("4003")
+    closed_4004: int = _closed("4004")
     closed_4005: int = _closed("4005")
     closed_4500: int = _closed("4500")
     closed_4501: int = _closed("4501")
     closed_4502: int = _closed("4502")
+    closed_4503: int = _closed("4503")
+    closed_4504: int = _closed("4504")
+    closed_4505: int = _closed("4505")
     closed_other: int = _closed("other")
 
     # Connections that were not let in, and requests of pages that may not ask

@@ -155,7 +155,7 @@ class Room:
         elif known < 0:
             return Verdict.GAP
         elif known >= len(batch.payloads):
-            return self._known(batch, position)
+            return self._known(batch)
         else:
             if head(batch.payloads[known - 1]).mid != position.mid:
                 return Verdict.GAP
@@ -179,7 +179,7 @@ class Room:
                 self._recent[index] = refolded(before, fold.body)
                 self._recent_bytes += len(self._recent[index]) - len(before)
 
-    def _known(self, batch: Batch, position: Position) -> Verdict:
+    def _known(self, batch: Batch) -> Verdict:
         """All of the batch lies behind the position: a duplicate, if it is what was delivered there."""
         ours = self.mid_at(batch.last)
         if ours is not None and ours != batch.last_mid:

@@ -52,7 +52,7 @@ class Sending:
         if not 0 < len(text) <= self._text_chars:
             check_text(text, self._text_chars)
         if member.unacked >= self._unacked:
-            self._too_many(member)
+            self._too_many()
         author = member.author
         if not isinstance(author, MemberAuthor) or author.room is not room:
             self._rights.check(member, Action.WRITE, room.name)
@@ -87,9 +87,9 @@ class Sending:
     def admit(self, member: Member) -> None:
         """Raises RateLimited for a member with too many changes on their way, or too many of late."""
         if member.unacked >= self._unacked:
-            self._too_many(member)
+            self._too_many()
         self._quota.take(member.handle)
 
-    def _too_many(self, member: Member) -> NoReturn:
+    def _too_many(self) -> NoReturn:
         """So many changes wait for Redis."""
         raise RateLimited(f"at most {self._unacked} changes may be unacknowledged", retry_seconds=0.2, limit="unacked")

@@ -293,11 +293,12 @@ class Worker:
     async def run(self) -> None:
         """Serve until told to stop, then drain."""
         async with asyncio.TaskGroup() as group:
-            long_lived = self.lifecycle.start(group)
+            more = {"counting": self.counting.run()}
             if self.keys is not None:
-                long_lived.append(group.create_task(self.keys.run(), name="keys of tokens"))
-            long_lived.append(group.create_task(self.counting.run(), name="counting"))
-            await self.lifecycle.connected(START_SECONDS)
+                more["keys of tokens"] = self.keys.run()
+            long_lived = self.lifecycle.start(group, more)
+            if not await self.lifecycle.connected(START_SECONDS):
+                _log.warning("serves, though Redis has not told it all", waited_seconds=START_SECONDS)
             listener = socket.socket(fileno=self.place.listener_fd)
             server: Any = await self.application().create_server(
                 sock=listener,

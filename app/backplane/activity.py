@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from hashlib import sha1
 from typing import NamedTuple, Protocol
 
 import hiredis
@@ -64,7 +63,6 @@ class RedisActivity:
         self._pipeline = pipeline
         self._kept_seconds = kept_seconds
         self._about = Script("about")
-        self._about.sha = sha1(self._about.source.encode(), usedforsecurity=False).hexdigest()
         self._last = Script("last")
         self._until_trim = 0
 

@@ -112,8 +112,8 @@ class Broker(Protocol):
     def amend(self, room: str, change: Change, amendment: Amendment) -> None:
         """Store, fold in and publish an amendment, in order with the same caller's other changes of the room.
 
-        It fails with BadRequest (no message, deleted already, not kept any more, no room for one more reaction) or
-        Forbidden (of another user), and then nothing is stored.
+        It fails with UnknownMessage (none there, or not kept any more), BadRequest (deleted already, no room for one
+        more reaction) or Forbidden (of another user), and then nothing is stored.
 
         Raises:
             Unavailable: as `publish`.

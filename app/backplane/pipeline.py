@@ -12,7 +12,7 @@ import hiredis
 import structlog
 
 from app.backplane.link import Address, Argument, Link, Reply, pack
-from app.errors import ParleyError, Unavailable
+from app.errors import NotConfirmed, ParleyError, Unavailable
 
 BACKOFF_BASE_SECONDS = 0.05
 BACKOFF_CAP_SECONDS = 1.0
@@ -128,7 +128,7 @@ class Pipeline:
             async with asyncio.timeout(2 * self._seconds):
                 return await link.call(*command)
         except TimeoutError:
-            raise Unavailable("Redis did not answer in time") from None
+            raise NotConfirmed("Redis did not answer in time; what was asked of it may be done or not") from None
 
     def post_script(self, script: Script, arguments: tuple[Argument, ...], answer: Callable[[Reply], None]) -> None:
         """Call a script that may come behind later calls: its source is sent where Redis has forgotten it."""

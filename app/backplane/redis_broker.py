@@ -23,7 +23,7 @@ from app.backplane.broker import Amendment, Change, Page
 from app.backplane.link import Reply
 from app.backplane.pace import Pace
 from app.backplane.pipeline import Pipeline
-from app.errors import BadRequest, Forbidden, NotConfirmed, ParleyError, Unavailable
+from app.errors import BadRequest, Forbidden, NotConfirmed, ParleyError, Unavailable, UnknownMessage
 from app.events import Position, expand, head
 from app.protocol.replies import encode
 
@@ -33,7 +33,7 @@ TICK_SECONDS = 0.002
 DEDUPE_SECONDS = 600
 DEDUPE_CIDS = 64
 REFUSED: dict[bytes, Callable[[], ParleyError]] = {
-    b"unknown": lambda: BadRequest("there is no such message, or it is no longer kept"),
+    b"unknown": lambda: UnknownMessage("there is no such message, or it is no longer kept"),
     b"deleted": lambda: BadRequest("the message is deleted already"),
     b"foreign": lambda: Forbidden("the message is another user's"),
     b"full": lambda: BadRequest("the message has as many reactions as it can hold"),

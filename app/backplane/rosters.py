@@ -16,7 +16,7 @@ import msgspec
 from app.backplane import keys
 from app.backplane.link import Reply
 from app.backplane.pipeline import Pipeline, Script
-from app.errors import ParleyError, Unavailable
+from app.errors import Unavailable
 
 ROSTER_SECONDS = 3600
 """A roster lives so long unless it is looked after: what is left of dead workers."""
@@ -145,7 +145,7 @@ class RedisRosters:
             *pairs,
             *change.left,
         )
-        self._post(self._roster, arguments, lambda reply: done(reply == 1))
+        self._pipeline.post_script(self._roster, arguments, lambda reply: done(reply == 1))
 
     def read(self, room: str, workers: Sequence[str], done: Callable[[list[Written] | None], None]) -> None:
         """See Store."""
@@ -154,31 +154,19 @@ class RedisRosters:
             done([_written(each) for each in reply] if type(reply) is list else None)
 
         names = [keys.roster(room, worker) for worker in workers]
-        self._post(self._rosters, (len(names), *names), answer)
+        self._pipeline.post_script(self._rosters, (len(names), *names), answer)
 
     def versions(self, room: str, workers: Sequence[str], done: Callable[[list[int] | None], None]) -> None:
         """See Store."""
         names = [keys.roster(room, worker) for worker in (self.worker, *workers)]
         arguments: tuple[str | int, ...] = (len(names), *names, ROSTER_SECONDS)
-        self._post(self._versions, arguments, lambda reply: done(reply if type(reply) is list else None))
+        self._pipeline.post_script(
+            self._versions, arguments, lambda reply: done(reply if type(reply) is list else None)
+        )
 
     def tell(self, room: str, typed: Typed) -> None:
         """See Store."""
         self._pipeline.post(("PUBLISH", keys.events(room), _encode(typed)), lambda reply: None)
-
-    def _post(self, script: Script, arguments: tuple[str | bytes | int, ...], answer: Callable[[Reply], None]) -> None:
-        """Call a script that may be called twice; with its source where Redis has forgotten it."""
-
-        def answered(reply: Reply) -> None:
-            if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
-                try:
-                    self._pipeline.post(("EVAL", script.source, *arguments), answer)
-                except ParleyError as error:
-                    answer(error)
-            else:
-                answer(reply)
-
-        self._pipeline.post(("EVALSHA", script.sha, *arguments), answered)
 
 
 def _written(fields: Sequence[bytes]) -> Written:

@@ -43,7 +43,7 @@ class _Change:
         if self.tried_at:
             self.fail(Unconfirmed("the room's seqs started anew before it was acknowledged"))
         else:
-            self.fail(Refused("bad_request", "the room's seqs have started anew: there is no such message any more"))
+            self.fail(Refused("unknown_message", "the room has started anew: there is no such message any more"))
 
     def give_up(self) -> None:
         if self.tried_at:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.backplane import keys
-from app.errors import BadRequest, Forbidden, ParleyError
+from app.errors import BadRequest, Forbidden, ParleyError, UnknownMessage
 from app.events import Batch, head
 from app.protocol.replies import encode
 from tests.contract.engines import witness
@@ -127,14 +127,14 @@ async def test_what_is_no_message_cannot_be_amended(stage: Stage, room: str) -> 
     """No such seq, an event that is no message, a message deleted already: refused, and nothing is stored."""
     broker = await stage.broker()
     for amends in (edit(1, "x"), delete(1), react(1), edit(0, "x")):
-        assert type(refusal(await amends.through(broker, room))) is BadRequest
+        assert type(refusal(await amends.through(broker, room))) is UnknownMessage
     await Sent().through(broker, room)
     await edit(1, "x").through(broker, room)
     await delete(1).through(broker, room)
     for of in (1, 2, 3, 4, 10**15):
         for amends in (edit(of, "x"), delete(of), react(of)):
             error = refusal(await amends.through(broker, room))
-            assert type(error) is BadRequest
+            assert type(error) is (BadRequest if of == 1 else UnknownMessage)
             assert ("deleted" in str(error)) is (of == 1)
     assert len(await stage.log(room)) == 3
 
@@ -338,7 +338,7 @@ async def test_what_is_trimmed_cannot_be_amended_and_harms_nothing(stage: Stage,
     oldest = (await broker.latest(room, 0)).oldest
     assert oldest > 1
     for of in (1, oldest - 1):
-        assert type(refusal(await edit(of, "x").through(broker, room))) is BadRequest
+        assert type(refusal(await edit(of, "x").through(broker, room))) is UnknownMessage
     assert (await edit(oldest + 5, "kept").through(broker, room)).seq == 142
     page = await broker.latest(room, 1000)
     assert [json.loads(event)["text"] for event in page.events if head(event).seq == oldest + 5] == ["kept"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.backplane.broker import Amendment, Change, Page
 from app.backplane.rosters import Written
-from app.errors import BadRequest, Forbidden, ParleyError
+from app.errors import BadRequest, Forbidden, ParleyError, UnknownMessage
 from app.events import Position
 
 DEDUPE_CIDS = 64
@@ -53,7 +53,7 @@ class Kept:
         index = amendment.of - self.oldest
         message = json.loads(self.log[index]) if 0 <= index < len(self.log) else {}
         if message.get("type") != "message":
-            raise BadRequest("there is no such message, or it is no longer kept")
+            raise UnknownMessage("there is no such message, or it is no longer kept")
         if message.get("deleted"):
             raise BadRequest("the message is deleted already")
         if amendment.kind == "react":

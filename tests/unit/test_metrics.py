@@ -26,6 +26,7 @@ from app.metrics import (
     exposition,
     resident_bytes,
 )
+from app.protocol.codes import REASONS, CloseCode
 from tests.support import ROOT
 
 
@@ -50,6 +51,14 @@ def samples(board: Scoreboard, name: str) -> dict[str, float]:
     """A metric's value by worker, as Prometheus reads it."""
     families = text_string_to_metric_families(exposition(board).decode())
     return {one.labels.get("worker", ""): one.value for f in families for one in f.samples if one.name == name}
+
+
+@pytest.mark.parametrize("code", REASONS)
+def test_every_reason_to_close_is_counted_by_itself(code: CloseCode) -> None:
+    """An operator can tell them apart: those kicked from those banned."""
+    counters = Counters()
+    counters.close(code)
+    assert getattr(counters, f"closed_{code:d}") == 1
 
 
 def test_every_declared_metric_is_a_counter_attribute_and_starts_at_zero() -> None:

@@ -86,7 +86,7 @@ export class Sender {
       if (entry.state !== "pending" || !entry.epoch || entry.epoch === epoch) continue;
       this.#fail(entry, entry.tried
         ? new ParleyError("unconfirmed", "The room started anew before this was acknowledged.")
-        : new ParleyError("bad_request", "The room has started anew: there is no such message any more."));
+        : new ParleyError("unknown_message", "The room has started anew: there is no such message any more."));
     }
   }
 
