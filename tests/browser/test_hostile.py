@@ -45,7 +45,22 @@ NO_LINKS = [
     "https://example.com@example.org/",
     "file:///etc/passwd",
     "vbscript:msgbox(1)",
+    "https://:paypal.com@evil.example/",
+    "https:///evil.example/",
+    "https://paypal.com\uff0flogin.evil.example/",
 ]
+# Each leads, or led, elsewhere than its first look says: to a host that is only part of what looks like one.
+DISGUISED = {
+    **{f"https://paypal.com{slash}login.evil.example/": 1 for slash in "\u2215\u2044\u29f8\u0338\u3033\u30ce\u0294"},
+    **{f"https://paypal.com{hidden * 4}.evil.example/": 1 for hidden in "\u2800\u115f\u034f\u1160\u17b4\u3164\uffa0"},
+    "https://evil.example\\@paypal.com/": 1,
+    "https://\u0440\u0430\u0443\u0440\u0430\u04cf.com/": 1,
+    "https://b\u00fccher.example:8443/a?b#c": 1,
+    "https://EXAMPLE.org./A": 1,
+    "https://0x7f.1/": 1,
+    "https://example%2eorg:443": 1,
+    "https://paypal.com:443@evil.example/": 0,
+}
 
 
 async def test_hostile_texts_are_shown_as_they_are(replicas: tuple[str, str], visit: Visit, room: str) -> None:
@@ -112,6 +127,31 @@ async def test_web_addresses_become_links_and_nothing_else_does(
     for text in NO_LINKS:
         await ada.say(text)
         await expect(ada.row(text).locator("a")).to_have_count(0)
+
+
+async def test_a_link_shows_the_host_that_it_leads_to(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """As it was typed where that says it; otherwise in ASCII, as browsers ask for it, in the same place."""
+    ada = await visit(replicas[0], room)
+    for text, count in DISGUISED.items():
+        await paste(ada, text)
+        await expect(ada.log.locator("[data-state=pending]")).to_have_count(0)
+        await expect(ada.rows.last.locator(".words a")).to_have_count(count)
+    shown = await ada.log.locator(".words a").evaluate_all("all => all.map(a => [a.textContent, a.protocol, a.host])")
+    lies = [text for text, scheme, host in shown if not f"{text.lower()}/".startswith(f"{scheme}//{host}/")]
+    assert lies == []
+    texts = await ada.log.locator(".words a").all_inner_texts()
+    assert "https://xn--bcher-kva.example:8443/a?b#c" in texts
+    assert "https://EXAMPLE.org./A" in texts
+    assert "https://127.0.0.1/" in texts
+
+
+async def test_letters_from_the_right_do_not_move_the_host(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """In a text that runs to the left, a link still begins with its host, whatever its path consists of."""
+    ada = await visit(replicas[0], room)
+    await ada.write("שלום https://evil.example/א/https://paypal.com")
+    link = ada.rows.last.locator(".words a")
+    await expect(link).to_have_css("direction", "ltr")
+    await expect(link).to_have_css("unicode-bidi", "isolate")
 
 
 async def test_a_word_of_64_kb_breaks_nothing(replicas: tuple[str, str], visit: Visit, room: str) -> None:

@@ -4,7 +4,7 @@
  *   **strong**  *stressed* or _stressed_  ~~struck~~  `code`  ``` blocks of code ```  > quotes  - and 1. lists
  *
  * What is none of it stays as it was typed, character for character: there is no markup that hides words, and no link
- * whose words say something else than where it leads. Headings, tables and pictures are not for a conversation.
+ * whose words say something else than where it leads, for which a host may be shown in its ASCII form. Headings, tables and pictures are not for a conversation.
  */
 
 import { links } from "./text.js";
@@ -16,7 +16,7 @@ const FENCE = /^ {0,3}```([\w+#.-]{0,20})\s*$/;
 const ITEMS = [/^[-*+•] (?=\S)/, /^(\d{1,3})[.)] (?=\S)/];
 
 /**
- * @typedef {string | {kind: "code", text: string} | {kind: "link", href: string, text: string}
+ * @typedef {string | {kind: "code", text: string} | {kind: "link", href: string, text: string, typed: string}
  *   | {kind: "strong" | "em" | "del", children: Piece[]}} Piece
  * @returns {Array<{kind: "text" | "quote", children: Piece[]} | {kind: "code", text: string}
  *   | {kind: "list", start: number | null, items: Piece[][]}>}
@@ -96,7 +96,7 @@ export function inline(text) {
   while (at < text.length) {
     const link = known.get(at);
     if (link) {
-      take(link.text.length, link);
+      take(link.typed.length, link);
       continue;
     }
     const mark = /[`*_~]/.test(text[at]) ? runAt(text, at) : "";

@@ -1,18 +1,27 @@
 /** Web addresses in a text, and texts of nothing but emoji. Nothing is ever parsed as HTML. Pure. */
 
-/** Where a link ends: spaces, quotes, angle brackets, and characters that could disguise where it leads. */
-const LINK = /\bhttps?:\/\/[^\s<>"'`\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/giu;
+/**
+ * Where a link ends: spaces, quotes, angle brackets, backslashes (slashes to a browser), and what is not seen: the
+ * invisible characters that no name may have either.
+ */
+const LINK = /\bhttps?:\/\/[^\s<>"'`\\\p{C}\u034F\u115F\u1160\u17B4\u17B5\u2800\u3164\uFFA0]+/giu;
+/** What comes before the host, all that stands for it, and the rest. */
+const PARTS = /^(https?:\/\/)([^/?#]*)(.*)$/iu;
 const TRAILING = new Set(".,;:!?…*_~|");
 const CLOSING = new Map([[")", "("], ["]", "["], ["}", "{"]]);
 const EMOJI_ONLY = /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s?){1,3}$/u;
 
-/** @returns {Map<number, {kind: "link", href: string, text: string}>} the links of a text by where they begin */
+/**
+ * The links of a text by where they begin. `typed` is what stands there; `text`, to be shown in its place, differs from
+ * it where the host was typed in another way than browsers write it: then it has the host in ASCII, as it is asked for.
+ *
+ * @returns {Map<number, {kind: "link", href: string, text: string, typed: string}>}
+ */
 export function links(text) {
   const found = new Map();
   for (const { 0: match, index } of text.matchAll(LINK)) {
-    const shown = trimmed(match);
-    const href = safe(shown);
-    if (href) found.set(index, { kind: "link", href, text: shown });
+    const link = safe(trimmed(match));
+    if (link) found.set(index, link);
   }
   return found;
 }
@@ -44,12 +53,14 @@ function count(text, character) {
   return found;
 }
 
-/** Web addresses only, and none with a user's name in front, whose true host is easily misread. */
-function safe(link) {
-  try {
-    const url = new URL(link);
-    return (url.protocol === "https:" || url.protocol === "http:") && url.hostname && !url.username ? url.href : null;
-  } catch {
-    return null;
-  }
+/**
+ * Web addresses only, none with a user's name in front, whose true host is easily misread, and none without a host.
+ * Characters that look like a slash, a dot or a Latin letter are none to a browser: where the host is not plainly the
+ * one typed, the one it leads to is shown.
+ */
+function safe(typed) {
+  const [, scheme, authority, rest] = PARTS.exec(typed) ?? [];
+  if (!authority || authority.includes("@") || !URL.canParse(typed)) return null;
+  const { host, href } = new URL(typed);
+  return { kind: "link", href, text: authority.toLowerCase() === host ? typed : scheme + host + rest, typed };
 }

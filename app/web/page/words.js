@@ -13,10 +13,13 @@ const SPANS = {
   del: (inner) => html`<del>${inner}</del>`,
 };
 
+/** Left to right, so that right-to-left letters in its path cannot put anything before its host. */
+const Link = ({ href, text }) => html`<a href=${href} dir="ltr" target="_blank" rel="noopener noreferrer">${text}</a>`;
+
 /** @param {RegExp | null} names finds who is mentioned; `self` is the viewer's own name among them */
 const Pieces = ({ pieces, names, self }) => pieces.map((piece) => {
   if (typeof piece === "string") return names ? mentions(piece, names, self) : piece;
-  if (piece.kind === "link") return html`<a href=${piece.href} target="_blank" rel="noopener noreferrer">${piece.text}</a>`;
+  if (piece.kind === "link") return html`<${Link} ...${piece} />`;
   if (piece.kind === "code") return html`<code>${piece.text}</code>`;
   return SPANS[piece.kind](html`<${Pieces} pieces=${piece.children} names=${names} self=${self} />`);
 });
