@@ -52,7 +52,12 @@ FREE_REQUESTS = 16
 FLOOD_SECONDS = 10.0
 """Who has sent too much for about so long, and goes on, is sent away."""
 
-_KINDS: dict[type, str] = {requests.Join: "joins", requests.History: "histories", requests.Ping: "pings"}
+_KINDS: dict[type, str] = {
+    requests.Join: "joins",
+    requests.History: "histories",
+    requests.Moderation: "histories",
+    requests.Ping: "pings",
+}
 
 _log = structlog.get_logger(component="commands")
 
@@ -89,6 +94,7 @@ class Commands:
         self._people = people
         self._seats = seats
         self._allowances = allowances
+        self._quota = quota
         self.marks = Marks(hub, personal, deadlines)
         people.on_mark = self.marks.heard
         self._inbox = Inbox(hub, directory, self.marks, personal, rights)
@@ -226,14 +232,10 @@ class Commands:
                     self._presence.typists.type(room, member)
             case requests.Rooms():
                 return self._inbox.answer(member, request)
-            case (
-                requests.Kick()
-                | requests.Mute()
-                | requests.Unmute()
-                | requests.Ban()
-                | requests.Unban()
-                | requests.Moderation()
-            ):
+            case requests.Moderation():
+                return self._moderating.carry_out(member, request)
+            case requests.Kick() | requests.Mute() | requests.Unmute() | requests.Ban() | requests.Unban():
+                self._quota.take(member.handle)
                 return self._moderating.carry_out(member, request)
             case requests.Refresh():
                 return self._greeting.refresh(member, request)

@@ -120,10 +120,15 @@ class Settings:
     rooms_per_connection: int = _setting(100, "Most rooms a connection may join.", 1, 10_000)
     unacked: int = _setting(32, "Most unacknowledged changes of a connection.", 1, 32)
     sends_per_second: int = _setting(
-        20, "Messages and other changes that a user may send a second, over all its connections and replicas.", 1, 10**6
+        20,
+        "Messages, other changes and acts of moderation of a user a second, over all its connections and replicas.",
+        1,
+        10**6,
     )
     joins_per_second: int = _setting(20, "Joins of a connection a second.", 1, 10**6)
-    histories_per_second: int = _setting(10, "Pages of history that a connection may ask for a second.", 1, 10**6)
+    histories_per_second: int = _setting(
+        10, "Pages of history, and of moderation, that a connection may ask for a second.", 1, 10**6
+    )
     pings_per_second: int = _setting(5, "Pings of the protocol that a connection may ask for a second.", 1, 10**6)
     requests_per_second: int = _setting(50, "Other requests of a connection a second, typing included.", 1, 10**6)
     refusals_per_second: int = _setting(

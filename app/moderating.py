@@ -57,7 +57,7 @@ class Moderating:
         return self._do(member, request, room)
 
     async def _do(self, member: Member, request: requests.Moderate, room: str) -> None:
-        by, moderation = By(member.user, member.name), self._moderation
+        by, moderation = By(member.user, member.name, self._rights.everywhere(member)), self._moderation
         reply: object
         match request:
             case requests.Kick():

@@ -19,7 +19,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from app.backplane import keys
-from app.backplane.moderation import PAGE, Done, News, Store, Written, read_news
+from app.backplane.moderation import Done, News, Store, Written, read_news
 from app.backplane.subscriber import Subscriber
 from app.connection import Connection, Connections
 from app.errors import BadRequest, Forbidden, ParleyError
@@ -39,7 +39,10 @@ READS_AGAIN = 5
 USER_MAX = 255
 REASON_MAX = 200
 SECONDS_MAX = 10 * 365 * 86400
-HELD_PER_ROOM = 2_000
+HELD_PER_ROOM = 1_000
+"""Most bans and mutes of a room, kicks of the last minute included."""
+HELD_PER_AUTHOR = 4_000
+"""Most of those that somebody has imposed in single rooms who does not moderate everywhere."""
 ADDRESSES_MAX = 8
 """Most addresses of a user on one worker that are banned with it."""
 AT_ONCE = 500
@@ -48,10 +51,11 @@ _log = structlog.get_logger(component="moderation")
 
 
 class By(NamedTuple):
-    """Who does it: a user, or what an API key is called."""
+    """Who does it: a user, or what an API key is called; whether one that moderates everywhere."""
 
     user: str
     name: str
+    everywhere: bool = False
 
 
 class Moderation:
@@ -91,11 +95,11 @@ class Moderation:
 
     async def kick(self, user: str, by: By, room: str = "", reason: str = "") -> Done:
         """Take a user out of a room; without one, close all its connections. It may come back."""
-        return await self._impose(self._sanction(KICK, user, by, room, reason), 0)
+        return await self._impose(self._sanction(KICK, user, by, room, reason), 0, by)
 
     async def mute(self, user: str, seconds: float, by: By, room: str = "", reason: str = "") -> Done:
         """Have a user write nothing for so long; 0: for ever."""
-        return await self._impose(self._sanction(MUTE, user, by, room, reason), seconds)
+        return await self._impose(self._sanction(MUTE, user, by, room, reason), seconds, by)
 
     async def unmute(self, user: str, by: By, room: str = "") -> Done:
         """End a mute; `changed` is 0 where there was none."""
@@ -128,7 +132,7 @@ class Moderation:
         sanction = self._sanction(BAN, user, by, room, reason, address, spread)
         if sanction.address and within(spared, sanction.address):
             raise BadRequest("this is your own address, too")
-        return await self._impose(replace(sanction, spared=spared if spread else ""), seconds)
+        return await self._impose(replace(sanction, spared=spared if spread else ""), seconds, by)
 
     async def unban(self, by: By, user: str = "", address: str = "", room: str = "") -> Done:
         """End a ban, a user's with those of the addresses banned with it; `changed` is 0 where there was none."""
@@ -142,20 +146,19 @@ class Moderation:
         """Write down what was done to somebody's message: DELETE or EDIT."""
         await self._store.note(Sanction(kind, room, user, name=name, by=by.user, by_name=by.name, seq=seq))
 
-    def held(self, room: str | None) -> list[Held]:
-        """The bans and mutes of a room, newest first; "": those for everywhere; None: all."""
+    def held(self, room: str) -> list[Held]:
+        """The bans and mutes of a room, newest first; "": those for everywhere."""
         return self.sanctions.listed(room)
 
-    async def deeds(self, room: str | None, limit: int, before: str = "") -> list[Written]:
-        """What was last done in a room ("": everywhere; None: all of it), newest first, among the last PAGE deeds.
+    async def deeds(self, room: str, limit: int, before: str = "") -> list[Written]:
+        """What was last done in a room, newest first; "": what was done everywhere, not in single rooms.
 
         Raises:
             BadRequest: `before` is no id of a deed.
         """
         if before and not all(part.isdecimal() and len(part) < 16 for part in before.split("-", 1)):
             raise BadRequest("before is the id of an entry")
-        found = await self._store.written(before, limit if room is None else PAGE)
-        return [one for one in found if room is None or one.sanction.room == room][:limit]
+        return await self._store.written(room, before, limit)
 
     def _sanction(
         self, kind: str, user: str, by: By, room: str, reason: str = "", address: str = "", spread: bool = False
@@ -170,16 +173,22 @@ class Moderation:
         address = span(address) if address else ""
         return Sanction(kind, room and room_name(room), user, address, name, by.user, by.name, reason, spread)
 
-    async def _impose(self, sanction: Sanction, seconds: float) -> Done:
+    async def _impose(self, sanction: Sanction, seconds: float, by: By) -> Done:
         if not 0 <= seconds <= SECONDS_MAX:
             raise BadRequest(f"it holds for at most {SECONDS_MAX} seconds")
         if sanction.room and sanction.key not in self.sanctions:
-            if len(self.sanctions.listed(sanction.room)) >= HELD_PER_ROOM:
-                raise Forbidden(f"a room has at most {HELD_PER_ROOM} bans and mutes", limit="sanctions")
+            self._check_bounds(sanction.room, by)
         self._counters.sanctions_imposed += 1
         done = await self._store.impose(sanction, seconds)
         await self._done(News(done.before, done.after, Held(sanction, done.at, done.until), sanction, [sanction.key]))
         return done
+
+    def _check_bounds(self, room: str, by: By) -> None:
+        """Raises Forbidden where no more can hold in a room, or of its author's."""
+        if self.sanctions.count(room) >= HELD_PER_ROOM:
+            raise Forbidden(f"a room has at most {HELD_PER_ROOM} bans and mutes", limit="sanctions")
+        if not by.everywhere and self.sanctions.count_by(by.user) >= HELD_PER_AUTHOR:
+            raise Forbidden(f"you may hold at most {HELD_PER_AUTHOR} bans and mutes in rooms", limit="sanctions")
 
     async def _lift(self, sanction: Sanction, names: list[str]) -> Done:
         self._counters.sanctions_lifted += 1
@@ -318,10 +327,11 @@ class Moderation:
 
     async def _spread(self, sanction: Sanction, address: str, seconds: float | None) -> None:
         """Ban an address that a banned user comes from."""
-        by = By(sanction.by, sanction.by_name)
-        more = Sanction(BAN, sanction.room, sanction.user, span(address), sanction.name, *by, sanction.reason)
+        # How much its author may hold was looked at with the user's ban.
+        by = By(sanction.by, sanction.by_name, everywhere=True)
+        more = Sanction(BAN, sanction.room, sanction.user, span(address), sanction.name, *by[:2], sanction.reason)
         with suppress(ParleyError):
-            await self._impose(more, seconds or 0)
+            await self._impose(more, seconds or 0, by)
 
     async def _close_address(self, held: Held) -> None:
         """Find those who come from a banned network; others get a turn after AT_ONCE of them."""

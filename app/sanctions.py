@@ -98,6 +98,8 @@ class Sanctions:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._held: dict[str, Held] = {}
+        self._by_room: dict[str, dict[str, Held]] = {}
+        self._by_author: dict[str, int] = {}
         self._prefixes: set[tuple[int, int]] = set()
         self.version = 0
 
@@ -142,35 +144,47 @@ class Sanctions:
         """The keys of what holds for a user: the sanction itself and, for BAN, the addresses banned with it."""
         found = [key(kind, room, user)]
         if kind == BAN:
-            mine = (held.sanction for held in self if held.sanction.address and held.sanction.user == user)
-            found += [sanction.key for sanction in mine if sanction.room == room]
+            here = self._by_room.get(room, {}).items()
+            found += [each for each, held in here if held.sanction.address and held.sanction.user == user]
         return found
 
-    def listed(self, room: str | None) -> list[Held]:
-        """The bans and mutes of a room, or with None all there are, newest first."""
+    def listed(self, room: str) -> list[Held]:
+        """The bans and mutes of a room, or with "" those for everywhere, newest first."""
         now = self._clock()
-        rooms = [held for held in self if room is None or held.sanction.room == room]
-        kept = [held for held in rooms if held.until > now and held.sanction.kind != KICK]
+        here = self._by_room.get(room, {}).values()
+        kept = [held for held in here if held.until > now and held.sanction.kind != KICK]
         return sorted(kept, key=lambda held: held.at, reverse=True)
+
+    def count(self, room: str) -> int:
+        """How many hold in a room, kicks of the last minute and what `prune` has not seen yet included."""
+        return len(self._by_room.get(room, ()))
+
+    def count_by(self, author: str) -> int:
+        """How many of rooms are somebody's, all rooms together; as `count`."""
+        return self._by_author.get(author, 0)
 
     # Changing
 
     def put(self, held: Held) -> None:
         """A sanction holds from now on."""
-        self._held[held.sanction.key] = held
+        name = held.sanction.key
+        self._forget(name)
+        self._note(name, held)
         if held.sanction.address:
             self._prefixes.add(_prefix(held.sanction.address))
 
     def drop(self, keys: Collection[str]) -> list[Held]:
         """These do not hold any longer; those that did."""
-        dropped = [held for each in keys if (held := self._held.pop(each, None)) is not None]
+        dropped = [held for each in keys if (held := self._forget(each)) is not None]
         if any(held.sanction.address for held in dropped):
             self._note_prefixes()
         return dropped
 
     def replace(self, version: int, known: Mapping[str, Held]) -> tuple[list[Held], list[Held]]:
         """Everything as it was read: what is new or another since, and what does not hold any longer."""
-        before, self._held = self._held, dict(known)
+        before, self._held, self._by_room, self._by_author = self._held, {}, {}, {}
+        for each, held in known.items():
+            self._note(each, held)
         self.version = version
         self._note_prefixes()
         new = [held for each, held in known.items() if before.get(each) != held]
@@ -182,6 +196,28 @@ class Sanctions:
         over = [each for each, held in self._held.items() if held.until <= now]
         if over:
             self.drop(over)
+
+    def _note(self, name: str, held: Held) -> None:
+        room, author = held.sanction.room, held.sanction.by
+        self._held[name] = held
+        self._by_room.setdefault(room, {})[name] = held
+        if room:
+            self._by_author[author] = self._by_author.get(author, 0) + 1
+
+    def _forget(self, name: str) -> Held | None:
+        held = self._held.pop(name, None)
+        if held is None:
+            return None
+        room, author = held.sanction.room, held.sanction.by
+        here = self._by_room[room]
+        del here[name]
+        if not here:
+            del self._by_room[room]
+        if room:
+            self._by_author[author] -= 1
+            if not self._by_author[author]:
+                del self._by_author[author]
+        return held
 
     def _note_prefixes(self) -> None:
         self._prefixes = {_prefix(held.sanction.address) for held in self if held.sanction.address}

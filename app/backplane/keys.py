@@ -63,6 +63,11 @@ def sends(handle: str) -> str:
     return f"{PREFIX}{{~{handle}}}:sends"
 
 
+def deeds(room: str) -> str:
+    """Stream: what moderators did in a room, or with "" everywhere. Beside what holds, for one script writes both."""
+    return f"{FORMER_DEEDS}:{room}"
+
+
 def people(shard: int) -> bytes:
     """Channel: what a user's connections are told, on all workers that have some of the users of a shard."""
     return b"%s%d" % (_PEOPLE, shard)
@@ -103,8 +108,8 @@ SANCTIONS = f"{PREFIX}{{~moderation}}:held"
 SANCTION_ENDS = f"{PREFIX}{{~moderation}}:ends"
 """Sorted set: those that end -> when, in milliseconds by Redis' clock."""
 
-DEEDS = f"{PREFIX}{{~moderation}}:deeds"
-"""Stream: what was done by whom, to whom."""
+FORMER_DEEDS = f"{PREFIX}{{~moderation}}:deeds"
+"""Stream: what was done in all rooms, as older releases wrote it down. Only read, until it ends."""
 
 MODERATION = f"{PREFIX}moderation".encode()
 """Channel: what all workers are told of bans, mutes and kicks."""

@@ -21,7 +21,10 @@ from app.sanctions import KICK, Held, Sanction
 
 KICK_SECONDS = 60
 HELD_MAX = 20_000
-WRITTEN_MAX = 10_000
+HELD_FOR_EVERYWHERE = 2_000
+"""So many of HELD_MAX are left to what is imposed everywhere: no room's moderators can use them up."""
+WRITTEN_MAX = 1_000
+"""Most that is written down of a room, and of what was done everywhere; Redis may keep some more."""
 WRITTEN_SECONDS = 180 * 86400
 PAGE = 1000
 
@@ -75,7 +78,11 @@ class Store(Protocol):
     """What moderation needs of Redis. All raise Unavailable or NotConfirmed; what is repeated does no harm."""
 
     async def impose(self, sanction: Sanction, seconds: float) -> Done:
-        """Have a sanction hold, for ever with 0 seconds. Raises Forbidden if HELD_MAX hold."""
+        """Have a sanction hold, for ever with 0 seconds.
+
+        Raises:
+            Forbidden: HELD_MAX hold; for a room, already if no more than HELD_FOR_EVERYWHERE are left.
+        """
 
     async def lift(self, sanction: Sanction, names: Sequence[str]) -> Done:
         """End what these keys hold. Nothing is written down where nothing held."""
@@ -89,8 +96,11 @@ class Store(Protocol):
     async def read(self) -> Known:
         """All that holds."""
 
-    async def written(self, before: str, limit: int) -> list[Written]:
-        """The last `limit` (at most PAGE) things done, newest first; with `before`, those before that id."""
+    async def written(self, room: str, before: str, limit: int) -> list[Written]:
+        """The last `limit` (at most PAGE) things done in a room, or with "" everywhere, newest first.
+
+        With `before`, those before that id.
+        """
 
 
 class RedisModeration:
@@ -104,7 +114,7 @@ class RedisModeration:
         """See Store."""
         done = await self._change("hold", sanction, seconds, sanction.key)
         if done is None:
-            raise Forbidden(f"at most {HELD_MAX} bans and mutes can hold", limit="sanctions")
+            raise Forbidden(f"at most {most_held(sanction.room)} bans and mutes can hold", limit="sanctions")
         return done
 
     async def lift(self, sanction: Sanction, names: Sequence[str]) -> Done:
@@ -121,14 +131,14 @@ class RedisModeration:
         seconds = KICK_SECONDS if sanction.kind == KICK else seconds
         bounds: tuple[str | bytes | int, ...] = (
             f"{seconds:.3f}",
-            HELD_MAX,
+            most_held(sanction.room),
             WRITTEN_MAX,
             WRITTEN_SECONDS,
             keys.MODERATION,
         )
-        kept_in = (keys.SANCTIONS, keys.SANCTION_ENDS, keys.DEEDS)
+        kept_in = (keys.SANCTIONS, keys.SANCTION_ENDS, keys.deeds(sanction.room), keys.FORMER_DEEDS)
         try:
-            reply = await self._pipeline.run_script(self._script, 3, *kept_in, what, _encode(sanction), *bounds, *names)
+            reply = await self._pipeline.run_script(self._script, 4, *kept_in, what, _encode(sanction), *bounds, *names)
         except hiredis.ReplyError as error:
             raise Unavailable(f"Redis refuses it: {error}") from None
         return Done(reply[0] / 1000, _end(reply[1]), reply[2], reply[3], reply[0]) if reply else None
@@ -144,10 +154,19 @@ class RedisModeration:
         version = int(pairs.pop("", 0))
         return Known(version, {name: _held(value) for name, value in pairs.items()})
 
-    async def written(self, before: str, limit: int) -> list[Written]:
-        """See Store."""
+    async def written(self, room: str, before: str, limit: int) -> list[Written]:
+        """See Store. What an older release wrote down is found among the PAGE last things that it did."""
+        limit = min(limit, PAGE)
+        found = await self._entries(keys.deeds(room), before, limit)
+        if len(found) < limit:
+            former = await self._entries(keys.FORMER_DEEDS, before, PAGE)
+            found += [each for each in former if each.sanction.room == room]
+            found = sorted(found, key=_place, reverse=True)[:limit]
+        return found
+
+    async def _entries(self, stream: str, before: str, limit: int) -> list[Written]:
         end = f"({before}" if before else "+"
-        entries = await self._call("XREVRANGE", keys.DEEDS, end, "-", "COUNT", min(limit, PAGE))
+        entries = await self._call("XREVRANGE", stream, end, "-", "COUNT", limit)
         return [_written(name.decode(), fields) for name, fields in entries]
 
     async def _call(self, *command: str | int) -> Reply:
@@ -155,6 +174,11 @@ class RedisModeration:
             return await self._pipeline.call(*command)
         except hiredis.ReplyError as error:
             raise Unavailable(f"Redis refuses it: {error}") from None
+
+
+def most_held(room: str) -> int:
+    """How many may hold in all where one more is for a room, or with "" for everywhere."""
+    return HELD_MAX - HELD_FOR_EVERYWHERE if room else HELD_MAX
 
 
 def read_news(data: bytes) -> News:
@@ -174,6 +198,11 @@ def _held(value: bytes) -> Held:
 def _written(name: str, fields: list[bytes]) -> Written:
     ends, body = fields[1], fields[3]
     return Written(name, _decode.decode(body), int(name.partition("-")[0]) / 1000, _end(int(ends)))
+
+
+def _place(deed: Written) -> tuple[int, ...]:
+    """For the order of entries of several streams."""
+    return tuple(map(int, deed.id.split("-")))
 
 
 def _end(milliseconds: int) -> float:

@@ -61,7 +61,7 @@ class Ruling:
 
 
 def _by(key: ApiKey) -> By:
-    return By(key.user, key.name)
+    return By(key.user, key.name, key.everywhere)
 
 
 def _check_address(key: ApiKey, address: str) -> None:

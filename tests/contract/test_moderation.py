@@ -7,6 +7,7 @@ import math
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.backplane import keys, moderation
@@ -23,7 +24,7 @@ async def nothing_holds(request: pytest.FixtureRequest) -> None:
     """All tests share what holds: each ends it before."""
     if "url" in request.fixturenames:
         with witness(request.getfixturevalue("url")) as client:
-            client.delete(keys.SANCTIONS, keys.SANCTION_ENDS, keys.DEEDS)
+            client.delete(keys.SANCTIONS, keys.SANCTION_ENDS, keys.FORMER_DEEDS, keys.deeds(""))
 
 
 async def emptied(stage: Stage) -> tuple[Store, Store]:
@@ -84,16 +85,52 @@ async def test_what_was_done_is_written_down(stage: Stage, room: str) -> None:
     await other.lift(deeds[2], [deeds[1].key])
     deeds.append(Sanction("delete", room, "u2", seq=5))
     await one.note(deeds[3])
-    found = await other.written("", 4)
+    found = await other.written(room, "", 5)
     assert [each.sanction for each in found] == deeds[::-1]
     assert abs(found[2].until - found[2].at - 60) < 1
     assert found[3].until - found[3].at == pytest.approx(KICK_SECONDS, abs=1)
-    assert [each.sanction for each in await one.written(found[1].id, 2)] == [deeds[1], deeds[0]]
+    assert [each.sanction for each in await one.written(room, found[1].id, 3)] == [deeds[1], deeds[0]]
+    assert await one.written(room + "-2", "", 5) == []
+
+
+async def test_each_room_has_a_record_of_its_own(stage: Stage, room: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is done in others, and everywhere: it hides nothing of it, and displaces nothing."""
+    monkeypatch.setattr(moderation, "WRITTEN_MAX", 100)
+    one, _ = await emptied(stage)
+    here, all_over = Sanction(MUTE, room, "u1"), Sanction(BAN, "", "u2", reason=room)
+    await one.impose(here, 60)
+    await one.impose(all_over, 60)
+    for number in range(1100):
+        await one.note(Sanction("delete", f"{room}-2", "u1", seq=number))
+    assert [each.sanction for each in await one.written(room, "", 200)] == [here]
+    assert (await one.written("", "", 1))[0].sanction == all_over
+    assert 100 <= len(await one.written(f"{room}-2", "", 1000)) <= 320
+
+
+async def test_what_an_older_release_wrote_down_is_read_and_ends(real: RedisStage, room: str) -> None:
+    """It is before all else of its room, page by page; half a year after the release that wrote it."""
+    store = await real.moderation()
+    old = [Sanction(KICK, room, f"u{number}") for number in range(2)]
+    with witness(real.url) as client:
+        for sanction in (old[0], Sanction(KICK, f"{room}-2", "u"), Sanction(KICK, "", "u"), old[1]):
+            client.xadd(keys.FORMER_DEEDS, {"until": "0", "what": msgspec.json.encode(sanction)}, id="1000-*")
+    assert [each.sanction for each in await store.written(room, "", 9)] == old[::-1]
+    new = Sanction("delete", room, "u", seq=1)
+    await store.note(new)
+    found = await store.written(room, "", 9)
+    assert [each.sanction for each in found] == [new, *old[::-1]]
+    assert [each.sanction for each in await store.written(room, found[1].id, 9)] == [old[0]]
+    assert [each.sanction for each in await store.written(room, "", 1)] == [new]
+    assert [each.sanction.user for each in await store.written("", "", 9)] == ["u"]
+    with witness(real.url) as client:
+        for name in (keys.FORMER_DEEDS, keys.deeds(room)):
+            assert 0 < client.ttl(name) <= moderation.WRITTEN_SECONDS
 
 
 async def test_only_so_much_can_hold(stage: Stage, room: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """More is refused; what holds already can be renewed, and what is over makes room."""
-    monkeypatch.setattr(moderation, "HELD_MAX", 3)
+    monkeypatch.setattr(moderation, "HELD_MAX", 4)
+    monkeypatch.setattr(moderation, "HELD_FOR_EVERYWHERE", 1)
     one, _ = await emptied(stage)
     short = Sanction(MUTE, room, "short")
     await one.impose(short, 0.2)
@@ -116,13 +153,31 @@ async def test_only_so_much_can_hold(stage: Stage, room: str, monkeypatch: pytes
     assert set((await one.read()).held) == {Sanction(MUTE, room, user).key for user in ("u1", "u2", "u3")}
 
 
+async def test_rooms_leave_something_to_what_holds_everywhere(
+    stage: Stage, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When no more can hold in rooms, users can still be banned from the server."""
+    monkeypatch.setattr(moderation, "HELD_MAX", 4)
+    monkeypatch.setattr(moderation, "HELD_FOR_EVERYWHERE", 2)
+    one, _ = await emptied(stage)
+    for number in range(2):
+        await one.impose(Sanction(MUTE, f"{room}-{number}", "u"), 0)
+    with pytest.raises(Forbidden):
+        await one.impose(Sanction(MUTE, f"{room}-2", "u"), 0)
+    for number in range(2):
+        await one.impose(Sanction(BAN, "", f"u{number}"), 0)
+    with pytest.raises(Forbidden):
+        await one.impose(Sanction(BAN, "", "u2"), 0)
+    assert len((await one.read()).held) == 4
+
+
 async def test_the_record_is_bounded(stage: Stage, room: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By number; Redis may keep a few more than that."""
     monkeypatch.setattr(moderation, "WRITTEN_MAX", 200)
     one, _ = await emptied(stage)
     for number in range(500):
         await one.note(Sanction("delete", room, "u1", seq=number))
-    found = await one.written("", 1000)
+    found = await one.written(room, "", 1000)
     assert 200 <= len(found) <= 320
     assert found[0].sanction.seq == 499
 
@@ -134,7 +189,7 @@ async def test_a_record_too_old_goes(real: RedisStage, room: str, monkeypatch: p
         await store.note(Sanction("delete", room, "u1", seq=number))
     monkeypatch.setattr(moderation, "WRITTEN_SECONDS", 0)
     await asyncio.gather(*(store.note(Sanction("delete", room, "u1", seq=999)) for _ in range(3)))
-    assert len(await store.written("", 1000)) < 300
+    assert len(await store.written(room, "", 1000)) < 300
 
 
 async def test_a_redis_that_has_forgotten_the_script_is_told_again(real: RedisStage, room: str) -> None:

@@ -22,7 +22,8 @@ class Kept:
 
     version: int = 0
     held: dict[str, Held] = field(default_factory=dict)
-    deeds: list[Written] = field(default_factory=list)
+    deeds: dict[str, list[Written]] = field(default_factory=dict)
+    written: int = 0
 
 
 class MemoryModeration:
@@ -41,7 +42,7 @@ class MemoryModeration:
         """See Store."""
         now = self._begin()
         seconds = KICK_SECONDS if sanction.kind == KICK else seconds
-        if sanction.key not in self.kept.held and len(self.kept.held) >= moderation.HELD_MAX:
+        if sanction.key not in self.kept.held and len(self.kept.held) >= moderation.most_held(sanction.room):
             raise Forbidden("too many", limit="sanctions")
         at = max(int(now * 1000), self.kept.version + 1)
         until = math.ceil((now + seconds) * 1000) / 1000 if seconds else math.inf
@@ -77,10 +78,10 @@ class MemoryModeration:
         self.reads += 1
         return Known(self.kept.version, dict(self.kept.held))
 
-    async def written(self, before: str, limit: int) -> list[Written]:
+    async def written(self, room: str, before: str, limit: int) -> list[Written]:
         """See Store."""
         self._begin()
-        deeds = list(reversed(self.kept.deeds))
+        deeds = list(reversed(self.kept.deeds.get(room, ())))
         if before:
             deeds = [one for one in deeds if int(one.id.split("-")[1]) < int(before.split("-")[1])]
         return deeds[:limit]
@@ -94,8 +95,10 @@ class MemoryModeration:
         return now
 
     def _write(self, sanction: Sanction, now: float, until: float) -> None:
-        self.kept.deeds.append(Written(f"{int(now * 1000)}-{len(self.kept.deeds) + 1}", sanction, now, until))
-        del self.kept.deeds[: -moderation.WRITTEN_MAX]
+        self.kept.written += 1
+        there = self.kept.deeds.setdefault(sanction.room, [])
+        there.append(Written(f"{int(now * 1000)}-{self.kept.written}", sanction, now, until))
+        del there[: -moderation.WRITTEN_MAX]
 
     def _publish(self, what: str, sanction: Sanction, at: int, until: float, names: list[str]) -> None:
         before, self.kept.version = self.kept.version, at

@@ -130,6 +130,30 @@ async def test_what_was_missed_while_redis_was_away_is_found(
     await mod.close()
 
 
+async def test_a_moderator_of_rooms_does_not_hide_what_others_do(server: Callable[..., Server], room: str) -> None:
+    """Nor can he have nobody be banned any more: what he may impose in all is his own share."""
+    here = server(token_secret=SECRET, sends_per_second="100000")
+    head, evil = await moderator(here.ws), await moderator(here.ws, "team-*")
+    assert (await head.ask("mute", room=room, user="u", seconds=60))["type"] == "mute"
+    assert (await head.ask("kick", user="u"))["type"] == "kick"
+    answers = []
+    for start in range(0, 1100, 50):
+        numbers = [
+            await evil.send("mute", room="team-0", user=f"u{number}", seconds=0) for number in range(start, start + 50)
+        ]
+        while (answer := await evil.receive()).get("id") != numbers[-1]:
+            answers.append(answer)
+        answers.append(answer)
+    assert [answer["type"] for answer in answers] == ["mute"] * 1000 + ["error"] * 100
+    assert {answer["code"] for answer in answers[1000:]} == {"forbidden"}
+    assert [deed["kind"] for deed in (await head.ask("moderation", room=room))["deeds"]] == ["mute"]
+    assert [deed["kind"] for deed in (await head.ask("moderation"))["deeds"]] == ["kick"]
+    assert (await head.ask("mute", room="team-0", user="u0", seconds=60))["type"] == "mute"
+    assert (await head.ask("ban", user="u0"))["type"] == "ban"
+    for peer in (head, evil):
+        await peer.close()
+
+
 async def test_a_banned_address_is_out_everywhere(server: Callable[..., Server], room: str) -> None:
     """By what a trusted proxy says of it: websockets, and feeds of that room or all; others stay."""
     here = server(workers=2, token_secret=SECRET, proxies="1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from msgspec.structs import replace
 
 from app.errors import BadRequest
 from app.sanctions import BAN, KICK, MUTE, Held, Sanction, Sanctions, span
@@ -125,7 +126,27 @@ def test_the_list_is_of_a_room_newest_first() -> None:
     )
     assert [(one.sanction.kind, one.at) for one in sanctions.listed("r")] == [(MUTE, 3.0), (BAN, 1.0)]
     assert [one.at for one in sanctions.listed("")] == [2.0]
-    assert [one.at for one in sanctions.listed(None)] == [3.0, 2.0, 1.0]
+
+
+def test_what_holds_is_counted_by_room_and_by_author() -> None:
+    """What takes another's place is one, what ended is none; what is for everywhere is nobody's share."""
+    clock = Clock()
+    mute = Sanction(MUTE, "r", "u1", by="m")
+    sanctions = of(Held(mute, 1.0, math.inf), held(MUTE, "u2", "s", by="m"), held(BAN, "u1", by="m"), clock=clock)
+
+    def counts() -> tuple[int, ...]:
+        return (*map(sanctions.count, ("r", "s", "")), *map(sanctions.count_by, ("m", "n")))
+
+    assert counts() == (1, 1, 1, 2, 0)
+    sanctions.put(Held(replace(mute, by="n"), 2.0, 1010.0))
+    assert counts() == (1, 1, 1, 1, 1)
+    clock.now = 1010.0
+    sanctions.prune()
+    assert counts() == (0, 1, 1, 1, 0)
+    sanctions.replace(3, {mute.key: Held(mute, 1.0, math.inf)})
+    assert counts() == (1, 0, 0, 1, 0)
+    sanctions.drop([mute.key, mute.key])
+    assert counts() == (0, 0, 0, 0, 0)
 
 
 def test_what_was_read_replaces_what_was_known() -> None:

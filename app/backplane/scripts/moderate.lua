@@ -1,9 +1,10 @@
 -- Notes bans, mutes and kicks, or their end, writes down who did it, and tells all workers.
 --
 -- KEYS  1 what holds: key -> time, until and the sanction; the version in the empty field   2 key -> until
---       3 what was done
+--       3 what was done there   4 what was done anywhere, as older releases wrote it down: it ends as late as the rest
 -- ARGV  1 'hold', 'lift', or 'note' for what is only written down   2 the sanction as JSON   3 seconds, 0: for ever
---       4 most that may hold   5 most that is written down   6 seconds it is kept   7 channel of the workers   8.. keys
+--       4 how many may hold in all   5 most that is written down there   6 seconds it is kept   7 channel of the workers
+--       8.. keys
 --
 -- Returns  time, until (0: for ever), how many keys were changed and the version before; nothing if too many hold.
 -- Times are in milliseconds. The version is the time of the last change, never the same twice.
@@ -33,6 +34,8 @@ elseif ARGV[1] == 'lift' then
 end
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', 'until', text(ends), 'what', ARGV[2])
 redis.call('XTRIM', KEYS[3], 'MINID', '~', text(now - ARGV[6] * 1000))
+redis.call('EXPIRE', KEYS[3], ARGV[6])
+if redis.call('TTL', KEYS[4]) == -1 then redis.call('EXPIRE', KEYS[4], ARGV[6]) end
 if changed > 0 then
   redis.call('HSET', KEYS[1], '', text(at))
   local head = table.concat({ARGV[1], text(before), text(at), text(ends)}, ' ')

@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 
 from app.backplane.moderation import Done
+from app.commands import FREE_REQUESTS
 from app.errors import BadRequest, Forbidden, Unavailable
+from app.limits import Rate
 from app.sanctions import BAN, Sanction
+from app.signin import Signin
+from app.tokens import Expected, shared_keys
+from tests.fakes.broker import MemoryStore
 from tests.fakes.sent import running
 from tests.fakes.worker import Worker
 from tests.support import until_async
-from tests.unit.moderation.people import SOMEBODY, guest, moderator, told
+from tests.unit.moderation.people import SECRET, SOMEBODY, guest, moderator, signed_in, told
 
 
 async def test_a_worker_that_missed_something_finds_it_by_the_version(workers: list[Worker]) -> None:
@@ -168,6 +173,39 @@ async def test_a_room_holds_a_bounded_number(workers: list[Worker], monkeypatch:
     await one.moderation.ban(SOMEBODY, user="u3", room="other")
     with pytest.raises(BadRequest):
         await one.moderation.ban(SOMEBODY, user="", room="other")
+
+
+async def test_a_moderator_of_many_rooms_does_not_use_up_what_the_others_need(
+    workers: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So much is one's own share; those who moderate everywhere have none, and others go on."""
+    monkeypatch.setattr("app.moderation.HELD_PER_AUTHOR", 2)
+    one, two = workers
+    mod, other = await moderator(one, **{"team-*": "moderate"}), await signed_in(two, "o", rooms={"club": "moderate"})
+    for number in range(2):
+        assert (await mod.ask("mute", room=f"team-{number}", user="u", seconds=0))["type"] == "mute"
+    refused = await mod.ask("mute", room="team-2", user="u", seconds=0)
+    assert (refused["code"], refused["temporary"]) == ("forbidden", False)
+    assert (await mod.ask("mute", room="team-1", user="u", seconds=60))["type"] == "mute"
+    assert (await other.ask("mute", room="club", user="u", seconds=0))["type"] == "mute"
+    head = await signed_in(two, "head", rooms={"*": "moderate"})
+    for number in range(3):
+        assert (await head.ask("mute", room=f"team-{number + 3}", user="u", seconds=0))["type"] == "mute"
+    await mod.ask("unmute", room="team-0", user="u")
+    assert (await mod.ask("mute", room="team-2", user="u", seconds=0))["type"] == "mute"
+
+
+async def test_what_moderators_do_is_counted_by_user_and_lists_as_pages() -> None:
+    """Over all connections; a list is as dear as a page of history."""
+    rates = {"sends": Rate(1, 4), "histories": Rate(1, 2), "requests": Rate(1e6, 1e6)}
+    worker = Worker(MemoryStore(), signin=Signin(shared_keys([SECRET]), Expected()), rates=rates)
+    tabs = [await moderator(worker), await moderator(worker)]
+    answers = [await tabs[number % 2].ask("mute", room="lobby", user="u", seconds=1) for number in range(5)]
+    assert [answer["type"] for answer in answers] == ["mute"] * 4 + ["error"]
+    assert (answers[4]["code"], answers[4]["temporary"]) == ("rate_limited", True)
+    lists = [await tabs[0].ask("moderation", room="lobby") for _ in range(FREE_REQUESTS + 3)]
+    assert "rate_limited" in [answer.get("code") for answer in lists]
+    assert (await tabs[0].ask("ping"))["type"] == "pong"
 
 
 def test_a_sanction_is_small_on_the_wire() -> None:

@@ -294,4 +294,4 @@ async def test_what_cannot_be_is_refused(workers: list[Worker], type_: str, fiel
     one, _ = workers
     mod = await moderator(one, **{"*": "moderate"})
     assert (await mod.ask(type_, **fields))["code"] == "bad_request"
-    assert (one.deeds.kept.held, one.deeds.kept.deeds) == ({}, [])
+    assert (one.deeds.kept.held, one.deeds.kept.deeds) == ({}, {})
