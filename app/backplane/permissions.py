@@ -21,7 +21,7 @@ COMMANDS = (
     # Data.
     *("append", "del", "expire", "get", "set", "ttl"),
     *("hdel", "hexists", "hget", "hgetall", "hincrby", "hkeys", "hlen", "hmget", "hset", "hvals"),
-    *("lindex", "llen", "lrange", "lset", "ltrim", "rpush"),
+    *("lindex", "linsert", "llen", "lrange", "lset", "ltrim", "rpush"),
     *("xadd", "xrevrange", "xtrim"),
     *("zadd", "zcard", "zrangebyscore", "zrem", "zremrangebyrank", "zremrangebyscore", "zrevrange", "zscore"),
 )

@@ -29,12 +29,12 @@ def backoff(tries: int) -> float:
 
 
 class Script:
-    """A Lua script, called by its hash. `inner` stands in it at the mark of that name."""
+    """A Lua script, called by its hash. Each of `inner` stands in it at the mark of its name."""
 
-    def __init__(self, name: str, inner: str = "") -> None:
+    def __init__(self, name: str, *inner: str) -> None:
         self.source = _source(name)
-        if inner:
-            self.source = self.source.replace(f"--@{inner}\n", _source(inner))
+        for one in inner:
+            self.source = self.source.replace(f"--@{one}\n", _source(one))
         self.sha = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -54,9 +54,9 @@ class Pipeline:
         self.connected = asyncio.Event()
         self._loading = False
         self.reconnects = 0
-        self.publish = Script("publish")
-        self.amend = Script("publish", "amend")
-        self.read = Script("read")
+        self.publish = Script("publish", "locate")
+        self.amend = Script("publish", "locate", "amend")
+        self.read = Script("read", "locate")
 
     @property
     def up(self) -> bool:

@@ -2,8 +2,9 @@
 
 The changes of one turn of the loop leave together. Those that come while a room's call is under way wait for its
 answer, and under load a little longer (see Pace): the busier the path through Redis is, the more changes share a call,
-and with it the cost of numbering, storing, publishing and writing to members. A call carries at most CHANGES_AT_ONCE,
-or one amendment: those are rare, and each changes an entry of the log.
+and with it the cost of numbering, storing, publishing and writing to members. A call carries at most CHANGES_AT_ONCE
+with CALL_BYTES of bodies, or one larger change, or one amendment: what it carries is an entry of the log, which is
+copied whole whenever one of its events is looked up or amended. Of one room at most CALLS_AT_ONCE are under way.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from app.events import Position, expand, head
 from app.protocol.replies import encode
 
 CHANGES_AT_ONCE = 50
+CALL_BYTES = 16_384
+CALLS_AT_ONCE = 16
 UNCONFIRMED_MAX = 20_000
 TICK_SECONDS = 0.002
 DEDUPE_SECONDS = 600
@@ -41,13 +44,29 @@ REFUSED: dict[bytes, Callable[[], ParleyError]] = {
 """Why scripts/amend.lua does not take an amendment."""
 
 
+class _Queue(list[Change]):
+    """The changes of a room that wait, in order.
+
+    Attributes:
+        size: bytes of their bodies.
+        late: whether they could not leave with those before them.
+    """
+
+    __slots__ = ("late", "size")
+
+    def __init__(self, changes: list[Change], size: int, late: bool = False) -> None:
+        super().__init__(changes)
+        self.size = size
+        self.late = late
+
+
 class RedisBroker:
     """See Broker for the contract. `kept_events` and `kept_seconds` bound each room's log."""
 
     def __init__(self, pipeline: Pipeline, kept_events: int, kept_seconds: int) -> None:
         self._pipeline = pipeline
         self._kept = (kept_events, kept_seconds)
-        self._queued: dict[str, list[Change]] = {}
+        self._queued: dict[str, _Queue] = {}
         self._ready: list[str] = []
         # Room -> calls without an answer; 0 while it rests after them.
         self._under_way: dict[str, int] = {}
@@ -70,10 +89,12 @@ class RedisBroker:
         queued = self._queued.get(room)
         if queued is not None:
             queued.append(change)
-            if len(queued) == CHANGES_AT_ONCE and self._under_way.get(room) == 0:
+            before = queued.size
+            queued.size = size = before + len(change.body)
+            if (len(queued) == CHANGES_AT_ONCE or before < CALL_BYTES <= size) and self._under_way.get(room) == 0:
                 self._wake(room)  # a call cannot carry more: nothing is gained by resting on
             return
-        self._queued[room] = [change]
+        self._queued[room] = _Queue([change], len(change.body))
         if room not in self._under_way:
             self._flush_later(room)
 
@@ -91,27 +112,29 @@ class RedisBroker:
         ready, self._ready = self._ready, []
         now = asyncio.get_running_loop().time()
         for room in ready:
-            changes = self._queued.pop(room)
-            calls = [
-                _Call(self, self._pipeline, room, run[start : start + CHANGES_AT_ONCE], now)
-                for run in self._runs(changes)
-                for start in range(0, len(run), CHANGES_AT_ONCE)
-            ]
+            calls = [_Call(self, self._pipeline, room, run, now) for run in self._runs(room)]
             self._under_way[room] = len(calls)
             for call in calls:
                 call.post()
 
-    def _runs(self, changes: list[Change]) -> list[list[Change]]:
-        """The changes in order, each amendment by itself."""
-        if not self._amendments:
+    def _runs(self, room: str) -> list[list[Change]]:
+        """What the next calls of a room carry, at most CALLS_AT_ONCE, in order; the rest waits for their answers."""
+        changes, amendments = self._queued.pop(room), self._amendments
+        if len(changes) <= CHANGES_AT_ONCE and changes.size <= CALL_BYTES and not amendments:
             return [changes]
-        runs: list[list[Change]] = [[]]
-        for change in changes:
-            if change in self._amendments:
-                runs += [[change], []]
-            else:
-                runs[-1].append(change)
-        return runs
+        runs: list[list[Change]] = []
+        start = size = 0  # of the run that is being put together
+        gone = 0  # bytes of the others
+        for end, change in enumerate(changes):
+            full = end - start == CHANGES_AT_ONCE or size + len(change.body) > CALL_BYTES
+            if end > start and (full or change in amendments or changes[start] in amendments):
+                runs.append(changes[start:end])
+                start, gone, size = end, gone + size, 0
+                if len(runs) == CALLS_AT_ONCE:
+                    self._queued[room] = _Queue(changes[start:], changes.size - gone, late=True)
+                    return runs
+            size += len(change.body)
+        return [*runs, changes[start:]]
 
     def answered(self, room: str, began: float, carried: int) -> None:
         """A call of the room is over, well or not; `began` by the loop's clock. The room rests before its next one.
@@ -123,8 +146,9 @@ class RedisBroker:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        rest = self._pace.rest(now - began, now, carried > 1 or room in self._queued)
-        if not rest:
+        waiting = self._queued.get(room)
+        rest = self._pace.rest(now - began, now, carried > 1 or waiting is not None)
+        if not rest or (waiting is not None and waiting.late):
             self._wake(room)
             return
         tick = ceil((now + rest) / TICK_SECONDS)

@@ -42,6 +42,27 @@ async def rooms_full_of_large_messages(attacker: Attacker) -> None:
 
 
 @attack(AREA)
+async def changes_of_large_messages(attacker: Attacker) -> None:
+    """Many people's reactions and repeated sends where a room's messages are large hold no other room up."""
+    room = attacker.room
+    await fill(attacker, attacker.much(400, 60), character=LARGE)
+    links = await attacker.crowd(attacker.much(50, 5), attacker.member)
+
+    async def change(link: Raw) -> None:
+        for number in attacker.while_time(6.0, 0.6):
+            asked = {"type": "react", "id": 3, "room": room, "seq": number % 50 + 1, "emoji": LARGE, "on": number < 50}
+            if number % 2:
+                asked = {"type": "send", "id": 3, "room": room, "text": "x"}
+            answer = await link.ask(**asked, cid="own" if number % 2 else f"c{number}")
+            attacker.seen[answer.get("code", answer["type"])] += 1
+            await asyncio.sleep(answer.get("retry", 0.0))
+        for wrong in ("internal", "unavailable", "bad_request"):
+            expect(attacker.seen[wrong], 0, what=f"requests answered with {wrong}")
+
+    await asyncio.gather(*map(change, links))
+
+
+@attack(AREA)
 async def pages_taken_by_sips(attacker: Attacker) -> None:
     """Pages as large as can be, of which a little is taken every second: they are not kept for all who do so."""
     await fill(attacker, attacker.much(200, 40), character=LARGE)

@@ -10,26 +10,42 @@
 --
 -- The truth is folded into the stored message in place: whoever reads the log reads what holds now, and what was replaced
 -- is nowhere any more. The event of the edit before this one carried a text that holds no longer: it becomes
--- `superseded`, without a text; the message knows its seq (`edit`). The meta hash has the topic, and counts the events
+-- `superseded`, without a text; the message knows its seq (`edit`). An entry that grows beyond MOST_ENTRY bytes by that is
+-- parted: every later amendment, and every look at one of its events, would copy it whole. The meta hash has the topic, and counts the events
 -- that are no messages (`others`), so that unread messages can be counted by subtraction.
-local MOST_EMOJI, MOST_USERS, MOST_BYTES = 20, 200, 16384
+local MOST_EMOJI, MOST_USERS, MOST_BYTES, MOST_ENTRY = 20, 200, 16384, 32768
 local kind, target, amended = ARGV[10], tonumber(ARGV[11]), {}
 
 local function refuse(why) return {epoch, ts, token, why} end
 
 -- The event of this seq: its body, and a function that puts another in its place. Nothing if it is not kept.
 local function stored(number)
-  local index = number > 0 and number <= seq and locate(1, number) or -1
+  local index = number > 0 and number <= seq and locate(number) or -1
   if index < 0 then return end
-  local whole = call('LINDEX', KEYS[1], index)
-  local first, count = string.match(whole, '^(%d+) (%d+)')
-  if number - first >= tonumber(count) then return end
-  local from = find(whole, '\n', 1, true)
+  local first, count, at, name = head(index)
+  if number >= first + count then return end
+  local whole = index == latest_index and latest or call('LINDEX', KEYS[1], index)
+  local begin = find(whole, '\n', 1, true)
+  local from = begin
   for _ = 1, number - first do from = find(whole, '\n', from + 1, true) end
   local to = find(whole, '\n', from + 1, true) or #whole + 1
+  -- An entry of its own for others of its events. A user of Redis from before that was done may not insert.
+  local function beside(where, start, events, bodies)
+    if events == 0 then return true end
+    local other = format('%d %d %.0f %s\n', start, events, at, name) .. bodies
+    return type(redis.pcall('LINSERT', KEYS[1], where, whole, other)) == 'number'
+  end
   return sub(whole, from + 1, to - 1), function(body)
-    call('LSET', KEYS[1], index, sub(whole, 1, from) .. body .. sub(whole, to))
     amended[#amended + 1] = format('\n%d %s', number, body)
+    if count > 1 and from + #body + #whole - to > MOST_ENTRY
+      and beside('AFTER', number + 1, first + count - 1 - number, sub(whole, to + 1))
+      and beside('BEFORE', first, number - first, sub(whole, begin + 1, from - 1)) then
+      heads, latest_index = {}, nil
+      if number > first then index = index + 1 end
+      call('LSET', KEYS[1], index, format('%d 1 %.0f %s\n', number, at, name) .. body)
+    else
+      call('LSET', KEYS[1], index, sub(whole, 1, from) .. body .. sub(whole, to))
+    end
   end
 end
 

@@ -43,29 +43,27 @@ local function known(record, digest)
   end
 end
 
--- The index of the last entry of the log whose number at `field` (1: first seq, 3: ts) is at most `value`; -1 if none.
-local function locate(field, value)
-  local pattern = field == 1 and '^(%d+)' or '^%d+ %d+ (%d+)'
-  local low, high = 0, call('LLEN', KEYS[1])
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    if tonumber(string.match(call('LINDEX', KEYS[1], middle), pattern)) <= value then
-      low = middle + 1
-    else
-      high = middle
-    end
-  end
-  return low - 1
-end
+--@locate
 
 local function duplicate(number)
   if number > seq then return format('%d %s.%d %s', number, token, number, ts) end
-  local entry = call('LINDEX', KEYS[1], locate(1, number))
-  if entry then
-    local first, _, at, name = string.match(entry, '^(%d+) (%d+) (%d+) ([^\n]+)')
-    if tonumber(first) <= number then return format('%d %s.%d %s', number, name, number, at) end
+  local index = locate(number)
+  if index >= 0 then
+    local first, count, at, name = head(index)
+    if number < first + count then return format('%d %s.%d %.0f', number, name, number, at) end
   end
   return format('%d  0', number)
+end
+
+-- How many entries at the beginning of the log are older than `limit`, in milliseconds.
+local function older(limit)
+  local low, high = 0, call('LLEN', KEYS[1])
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local _, _, at = head(middle)
+    if at < limit then low = middle + 1 else high = middle end
+  end
+  return low
 end
 
 local reply, lines, grown, top = {epoch, ts, token}, {}, {}, seq
@@ -112,10 +110,10 @@ local entry = format('%d %d %s %s\n', seq + 1, top - seq, ts, token) .. table.co
 local length = call('RPUSH', KEYS[1], entry)
 -- Looked at with every 16th event: trimmed by age, and by count an eighth at a time; at least as much is kept as promised.
 if length > 1 and math.floor(top / 16) ~= math.floor(seq / 16) then
-  local first, at = string.match(call('LINDEX', KEYS[1], 0), '^(%d+) %d+ (%d+)')
+  local first, _, at = head(0)
   local cut, limit = 0, (seconds - age) * 1000
-  if top - first >= kept + math.max(kept / 8, 50) then cut = locate(1, top - kept + 1) end
-  if tonumber(at) < limit then cut = math.max(cut, locate(3, limit - 1) + 1) end
+  if top - first >= kept + math.max(kept / 8, 50) then cut = locate(top - kept + 1) end
+  if at < limit then cut = math.max(cut, older(limit)) end
   if cut > 0 then call('LTRIM', KEYS[1], cut, -1) end
 end
 

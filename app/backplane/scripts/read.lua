@@ -19,21 +19,9 @@ seq = tonumber(seq)
 local length = redis.call('LLEN', KEYS[1])
 local from, most = tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local function first_of(entry) return tonumber(string.match(entry, '^(%d+)')) end
+--@locate
 
-local function entry_at(index) return redis.call('LINDEX', KEYS[1], index) end
-
--- The index of the entry that has this seq, at least 0.
-local function locate(number)
-  local low, high = 0, length
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    if first_of(entry_at(middle)) <= number then low = middle + 1 else high = middle end
-  end
-  return math.max(low - 1, 0)
-end
-
-local oldest = length > 0 and first_of(entry_at(0)) or seq + 1
+local oldest = length > 0 and head(0) or seq + 1
 
 local proved = 0
 if ARGV[5] ~= '' and ARGV[5] == epoch then
@@ -43,7 +31,7 @@ if ARGV[5] ~= '' and ARGV[5] == epoch then
   elseif before == 0 and oldest == 1 and ARGV[6] == '' then
     proved = 1
   elseif before >= oldest and before < seq then
-    local token = string.match(entry_at(locate(before)), '^%d+ %d+ %d+ ([^\n]+)')
+    local _, _, _, token = head(locate(before))
     if string.format('%s.%d', token, before) == ARGV[6] then proved = 1 end
   end
 end
@@ -53,6 +41,6 @@ if most > 0 and length > 0 and from <= seq then
   if from == 0 then from = seq - most + 1 end
   from = math.max(from, oldest)
   local last = math.min(from + most - 1, seq)
-  entries = redis.call('LRANGE', KEYS[1], locate(from), locate(last))
+  entries = redis.call('LRANGE', KEYS[1], locate(from), last == seq and -1 or locate(last))
 end
 return {epoch, seq, mid, oldest, proved, entries, topic or '', tonumber(others or 0)}

@@ -10,9 +10,9 @@ import pytest
 
 from app.backplane import redis_broker
 from app.backplane.pace import REST_MAX_SECONDS, Pace
-from app.backplane.redis_broker import CHANGES_AT_ONCE, RedisBroker
+from app.backplane.redis_broker import CALL_BYTES, CALLS_AT_ONCE, CHANGES_AT_ONCE, RedisBroker
 from app.errors import NotConfirmed, Unavailable
-from tests.fakes.sent import Sent
+from tests.fakes.sent import Amends, Sent
 
 
 class Script:
@@ -28,7 +28,7 @@ class HeldPipeline:
     def __init__(self) -> None:
         self.up = True
         self.posted: list[tuple[tuple[Any, ...], Any]] = []
-        self.publish, self.read = Script("publish"), Script("read")
+        self.publish, self.amend, self.read = Script("publish"), Script("amend"), Script("read")
         self.loads = 0
 
     def post(self, command: tuple[Any, ...], answer: Any) -> None:
@@ -97,6 +97,67 @@ async def test_a_call_is_bounded(pipeline: HeldPipeline, broker: RedisBroker) ->
     await flushed()
     assert [len(pipeline.bodies(number)) for number in range(3)] == [CHANGES_AT_ONCE, CHANGES_AT_ONCE, 1]
     assert [body for number in range(3) for body in pipeline.bodies(number)] == [one.body for one in sent]
+
+
+async def test_a_call_is_bounded_by_bytes(pipeline: HeldPipeline, broker: RedisBroker) -> None:
+    """Large changes are more calls, one that is larger still a call by itself; 50 of usual size share one."""
+    sizes = [CALL_BYTES // 2] * 3 + [2 * CALL_BYTES] + [128] * 50
+    sent = [Sent(text="x" * (size - 80)) for size in sizes]
+    for one in sent:
+        broker.publish("a", one)
+    await flushed()
+    calls = [pipeline.bodies(number) for number in range(len(pipeline.posted))]
+    assert [len(bodies) for bodies in calls] == [2, 1, 1, 50]
+    assert [body for bodies in calls for body in bodies] == [one.body for one in sent]
+
+
+@pytest.mark.parametrize("amending", [True, False])
+async def test_few_calls_of_a_room_are_under_way(pipeline: HeldPipeline, broker: RedisBroker, amending: bool) -> None:
+    """The others follow in order when all of them are answered, those that came meanwhile behind them."""
+    sent: list[Sent] = []
+    for number in range(2 * CALLS_AT_ONCE):
+        if amending and number != 3:
+            one = Amends("react", 1, "x", b"1")
+            broker.amend("a", one, one.amendment)
+        else:
+            one = Sent(text="x" * CALL_BYTES)
+            broker.publish("a", one)
+        sent.append(one)
+    await flushed()
+    assert len(pipeline.posted) == CALLS_AT_ONCE
+    sent.append(Sent())
+    broker.publish("a", sent[-1])
+    for done in range(CALLS_AT_ONCE):
+        await flushed()
+        assert len(pipeline.posted) == CALLS_AT_ONCE
+        pipeline.posted[done][1](reply(done + 1))
+    await flushed()
+    assert len(pipeline.posted) == 2 * CALLS_AT_ONCE
+    for done in range(CALLS_AT_ONCE, 2 * CALLS_AT_ONCE):
+        pipeline.posted[done][1](reply(done + 1))
+    await flushed()
+    pipeline.posted[-1][1](reply(len(sent)))
+    assert [one.seq for one in sent] == list(range(1, len(sent) + 1))
+    assert [body for number in range(len(sent)) for body in pipeline.bodies(number)] == [one.body for one in sent]
+    assert broker.unconfirmed == 0
+
+
+async def test_changes_that_wait_for_others_fail_with_the_connection(
+    pipeline: HeldPipeline, broker: RedisBroker
+) -> None:
+    """Each once, though they were never sent."""
+    sent = [Amends("react", 1, "x", b"1") for _ in range(4 * CALLS_AT_ONCE)]
+    for one in sent:
+        broker.amend("a", one, one.amendment)
+    await flushed()
+    pipeline.up = False
+    for _, answer in list(pipeline.posted):
+        answer(NotConfirmed("lost"))
+    for _ in range(8):
+        await flushed()
+    errors = [type(answer) for one in sent for answer in one.answers]
+    assert errors == [NotConfirmed] * CALLS_AT_ONCE + [Unavailable] * 3 * CALLS_AT_ONCE
+    assert broker.unconfirmed == 0
 
 
 async def test_each_change_gets_its_own_answer(pipeline: HeldPipeline, broker: RedisBroker) -> None:
@@ -235,6 +296,17 @@ async def test_a_full_call_ends_the_rest(pipeline: HeldPipeline, resting: RedisB
         resting.publish("a", Sent(f"c{number}"))
     await flushed()
     assert len(pipeline.bodies(1)) == CHANGES_AT_ONCE
+
+
+async def test_enough_bytes_end_the_rest(pipeline: HeldPipeline, resting: RedisBroker) -> None:
+    """Neither is one that cannot carry more bytes."""
+    sent = [Sent(text="x" * (CALL_BYTES // 2)) for _ in range(2)]
+    resting.publish("a", sent[0])
+    await flushed()
+    assert len(pipeline.posted) == 1
+    resting.publish("a", sent[1])
+    await flushed()
+    assert [len(pipeline.bodies(number)) for number in (1, 2)] == [1, 1]
 
 
 async def test_a_room_with_nothing_to_gather_does_not_rest(
