@@ -25,7 +25,10 @@ INFO_EVERY = 10
 
 
 class Canary:
-    """Says something to itself and hears it. Owns the estimate of Redis' clock in `counters`."""
+    """Says something to itself and hears it. Owns the estimate of Redis' clock in `counters`.
+
+    `replica`: Redis says of itself that it is one, so nothing can be written to it.
+    """
 
     def __init__(self, worker: str, pipeline: Pipeline, subscriber: Subscriber, counters: Counters) -> None:
         self.channel = keys.canary(worker)
@@ -35,6 +38,7 @@ class Canary:
         self._heard_at = float("-inf")
         self._offsets: deque[tuple[float, float]] = deque(maxlen=OFFSETS_KEPT)
         self.heard = asyncio.Event()
+        self.replica = False
 
     @property
     def age_seconds(self) -> float:
@@ -61,7 +65,7 @@ class Canary:
                 await self._subscriber.subscribe(self.channel)
                 self._pipeline.post(("PUBLISH", self.channel, b"%.6f" % time.monotonic()), _ignore)
                 self._pipeline.post(("TIME",), partial(self._compare, time.time()))
-                if sent % INFO_EVERY == 0:
+                if sent % INFO_EVERY == 0 or self.replica:
                     self._pipeline.post(("INFO",), self.note)
                 sent += 1
             except ParleyError:
@@ -84,6 +88,9 @@ class Canary:
         info = dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
         self._counters.redis_memory_bytes = int(info.get("used_memory", 0))
         self._counters.redis_memory_max_bytes = int(info.get("maxmemory", 0))
+        self.replica = info.get("role") == "slave"
+        if self.replica:
+            self._pipeline.leave()
         failed = "err" in (info.get("aof_last_write_status"), info.get("rdb_last_bgsave_status"))
         self._counters.redis_persistence_failed = int(failed)
 

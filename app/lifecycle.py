@@ -92,6 +92,8 @@ class Lifecycle:
             reasons.append("redis commands: not connected")
         if not self._subscriber.up:
             reasons.append("redis pub/sub: not connected")
+        if self._canary.replica:
+            reasons.append("redis: a replica, to which nothing can be written")
         if self._canary.age_seconds > CANARY_MAX_AGE_SECONDS:
             reasons.append("canary: nothing heard from itself through Redis")
         return reasons

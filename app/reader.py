@@ -99,6 +99,7 @@ class Reader:
         lost = {"had": position.seq, "log": page.top.seq, "oldest": page.oldest}
         _log.warning("events lost", seldom=room.name, room=room.name, **lost)
         self._counters.resyncs += 1
+        self._counted.pop(room.name, None)
         self._settle(room, page)
         self._fanout.send(room, frames.text(bodies.resync(room.name, page.top, True, page.events)))
 

@@ -111,8 +111,7 @@ class Relay:
     def subscribed_again(self) -> None:
         """The subscriber was away: what was published meanwhile has to be read, in every room."""
         for room in self._hub.chats.values():
-            if room.position is not None:
-                self.gap(room)
+            self.gap(room)  # one that is being opened as well: its read may have come before
 
     # Gaps
 

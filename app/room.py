@@ -211,6 +211,7 @@ class Room:
         """Take a position as read from the log; `events` are those that end there, or a part of them."""
         self.position = position
         self._recent, self._recent_bytes = [], 0
+        self._stored = ("", 0)
         self.amended = position.seq
         self._advance(position, events)
         self.settled = True

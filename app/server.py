@@ -135,6 +135,7 @@ class Worker:
         seconds = settings.redis_timeout_seconds
         self.pipeline = Pipeline(address, f"parley-{self.name}", seconds)
         self.subscriber = Subscriber(address, f"parley-{self.name}-sub", seconds)
+        self.pipeline.on_moved = self.subscriber.connect_anew
         self.subscriber.on_again = self._subscribed_again
         self.broker = RedisBroker(self.pipeline, settings.history_events, settings.history_seconds)
         self._rosters = RedisRosters(self.pipeline)

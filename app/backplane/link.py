@@ -115,8 +115,15 @@ def _context(url_says: ssl.SSLContext, ca: str, certificate: str, key: str) -> s
     return tls
 
 
+MOVED = ("READONLY", "MASTERDOWN")
+"""How a Redis refuses that has become a replica. Who is connected stays so; the address may lead to the new primary."""
+
+
 class Link(asyncio.Protocol):
-    """A connection. Made by `Link.connect`; ended by `drop`, by Redis, or by silence (see `overdue`)."""
+    """A connection. Made by `Link.connect`; ended by `drop`, by Redis, or by silence (see `overdue`).
+
+    `moved`: it was ended because Redis refused what only a primary does.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[], None]) -> None:
         self._loop = loop
@@ -127,6 +134,7 @@ class Link(asyncio.Protocol):
         self._out: list[bytes] = []
         self._unanswered_since = 0.0
         self.up = False
+        self.moved = False
 
     @classmethod
     async def connect(cls, address: Address, name: str, seconds: float, on_lost: Callable[[], None]) -> Self:
@@ -233,10 +241,14 @@ class Link(asyncio.Protocol):
         self.received(replies)
 
     def received(self, replies: list[Reply]) -> None:
-        """All replies of one read."""
+        """All replies of one read. A Redis that is none to write to any more is left."""
         waiting = self._waiting
         for reply in replies:
             waiting.popleft()(reply)
+            if isinstance(reply, hiredis.ReplyError) and str(reply).startswith(MOVED):
+                self.moved = True
+        if self.moved:
+            self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: answer everybody. Idempotent."""

@@ -43,7 +43,10 @@ def _source(name: str) -> str:
 
 
 class Pipeline:
-    """Commands to Redis with a deadline. `run` keeps the connection; without one, commands raise Unavailable."""
+    """Commands to Redis with a deadline. `run` keeps the connection; without one, commands raise Unavailable.
+
+    `on_moved` is told of a Redis that has become a replica: its address may lead to another one now.
+    """
 
     def __init__(self, address: Address, name: str, seconds: float) -> None:
         self._address = address
@@ -54,6 +57,7 @@ class Pipeline:
         self.connected = asyncio.Event()
         self._loading = False
         self.reconnects = 0
+        self.on_moved: Callable[[], None] = lambda: None
         self.publish = Script("publish", "locate")
         self.amend = Script("publish", "locate", "amend")
         self.read = Script("read", "locate")
@@ -96,7 +100,9 @@ class Pipeline:
                 self._link = None
                 link.drop()
             self.reconnects += 1
-            _log.warning("redis connection lost")
+            _log.warning("redis is a replica now" if link.moved else "redis connection lost")
+            if link.moved:
+                self.on_moved()
             tries = 0 if link.now() - began > STEADY_SECONDS else tries + 1
             await asyncio.sleep(backoff(tries) if tries else 0)
 
@@ -110,6 +116,12 @@ class Pipeline:
                     await self._lost.wait()
             except TimeoutError:
                 pass
+
+    def leave(self) -> None:
+        """Leave a Redis that is a replica for whatever its address leads to."""
+        if self._link is not None:
+            self._link.moved = True
+            self._link.drop()
 
     def post(self, command: tuple[Argument, ...], answer: Callable[[Reply], None]) -> None:
         """Send a command at the end of this turn. Raises Unavailable if there is no connection."""

@@ -180,6 +180,11 @@ class Subscriber:
             tries = 0 if link.now() - began > STEADY_SECONDS else tries + 1
             await asyncio.sleep(backoff(tries) if tries else 0)
 
+    def connect_anew(self) -> None:
+        """Leave this connection for a new one, perhaps to another Redis behind the same address."""
+        if self._link is not None:
+            self._link.drop()
+
     def _forget_confirmations(self) -> None:
         self._unanswered.clear()
         loop = asyncio.get_running_loop()

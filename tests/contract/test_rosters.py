@@ -139,6 +139,19 @@ async def test_a_lease_is_not_written_with_every_renewal(real: RedisStage) -> No
         assert client.zscore(keys.LEASES, store.worker) >= first
 
 
+async def test_a_clock_that_went_back_makes_no_lease_longer(real: RedisStage) -> None:
+    """After a failover to a machine whose clock is behind, the dead do not stay for the difference."""
+    here, there = await real.rosters(), await real.rosters()
+    with witness(real.url) as client:
+        await here.renew(30)
+        usual = client.zscore(keys.LEASES, here.worker)
+        for worker in (here.worker, there.worker):
+            client.zadd(keys.LEASES, {worker: usual + 3_600_000})
+        assert set((await here.renew(30)).alive) >= {here.worker, there.worker}
+        for worker in (here.worker, there.worker):
+            assert usual <= client.zscore(keys.LEASES, worker) < usual + 60_000
+
+
 async def test_what_dead_workers_leave_vanishes(real: RedisStage, room: str) -> None:
     """Unless it is looked after."""
     store = await real.rosters()

@@ -56,6 +56,26 @@ async def test_a_restart_of_redis_loses_nothing_and_needs_nobody(
     await bob.close()
 
 
+async def test_a_redis_that_becomes_a_replica_is_left(
+    server: Callable[..., Server], own_valkey: Valkey, room: str
+) -> None:
+    """It says so in /readyz, and connects anew until there is a primary at the address: a failover moves it there."""
+    here = server(redis_url=own_valkey.url)
+    ada, bob = await _pair(here, room)
+    await _send(ada, room, "before")
+    own_valkey.command("REPLICAOF", "127.0.0.1", "1")
+    refused = await _send(ada, room, "meanwhile")
+    assert (refused["code"], refused["temporary"]) == ("unavailable", True)
+    await until_async(lambda: b"a replica" in here.get("/readyz")[1], "unready with a replica")
+    assert here.metric("parley_redis_reconnects_total") > 0
+    own_valkey.command("REPLICAOF", "NO", "ONE")
+    assert (await _until_sent(ada, room, "meanwhile"))["seq"] == 2
+    assert await bob.texts(2) == ["before", "meanwhile"]
+    await until_async(lambda: here.get("/readyz")[0] == 200, "ready again")
+    await ada.close()
+    await bob.close()
+
+
 async def test_a_frozen_redis_is_noticed_and_a_retry_is_one_event(
     server: Callable[..., Server], own_valkey: Valkey, room: str
 ) -> None:

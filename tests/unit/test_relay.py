@@ -11,7 +11,9 @@ import structlog
 
 from app import relay as module
 from app.backplane import keys
+from app.backplane.broker import Page
 from app.errors import Unavailable
+from app.events import Position
 from tests.fakes.broker import MemoryBroker
 from tests.fakes.log import TS, publication
 from tests.fakes.sent import Sent, running
@@ -51,6 +53,13 @@ async def member_of(worker: Worker, name: str = "lobby") -> Client:
     client = Client()
     (await worker.hub.enter(name)).join(client)
     return client
+
+
+def position(worker: Worker) -> Position:
+    """Where the room is."""
+    room = worker.hub.get("lobby")
+    assert room is not None
+    return room.at
 
 
 async def store(worker: Worker, count: int) -> None:
@@ -265,6 +274,28 @@ async def test_a_joiner_during_resubscription_costs_the_room_no_event(worker: Wo
     assert client.seqs == []
     worker.subscriber.confirm(CHANNEL)
     await until_async(lambda: client.seqs == [1], "the event is found")
+
+
+async def test_a_room_that_is_being_opened_is_read_again_after_a_reconnect(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is published between its first read and the new subscription would wait for the audit otherwise."""
+    read, answer = worker.broker.latest, asyncio.Event()
+
+    async def slow(room: str, limit: int) -> Page:
+        page = await read(room, limit)
+        await answer.wait()
+        return page
+
+    monkeypatch.setattr(worker.broker, "latest", slow)
+    opening = asyncio.create_task(member_of(worker))
+    await until_async(lambda: worker.hub.get("lobby") is not None, "it is being opened")
+    worker.subscriber.lose()
+    await store_past(worker, 1)
+    worker.subscriber.come_back()
+    answer.set()
+    await opening
+    await until_async(lambda: position(worker).seq == 1, "it was read again")
 
 
 @pytest.mark.parametrize("failure", [Unavailable("away"), ValueError("a bug")])

@@ -9,6 +9,11 @@ local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local lease = tonumber(ARGV[2])
 local left = (tonumber(call('ZSCORE', KEYS[1], ARGV[1])) or 0) - now
+-- A clock that went back, as by a failover to another machine, has made leases longer than they may be.
+local ahead = call('ZRANGEBYSCORE', KEYS[1], string.format('(%d', now + 2 * lease), '+inf')
+for _, worker in ipairs(ahead) do
+  call('ZADD', KEYS[1], string.format('%d', now + lease), worker)
+end
 -- Not with every call: each renewal is written to Redis' disk.
 if ARGV[3] == 'end' or left < lease * 3 / 4 then
   call('ZADD', KEYS[1], string.format('%d', now + lease), ARGV[1])

@@ -84,6 +84,25 @@ async def test_a_silent_redis_is_given_up() -> None:
             await until_async(lambda: redis.connections >= 2 and pipeline.up, "it is up again")
 
 
+@pytest.mark.parametrize("refusal", [b"-READONLY You can't write against a read only replica.", b"-MASTERDOWN Link is"])
+async def test_a_redis_that_is_a_replica_now_is_left(refusal: bytes) -> None:
+    """Its address may lead to the new primary, for other connections too; everybody who waits is answered first."""
+    async with played(redis_with(SET=refusal + b"\r\n", GET=b"+here\r\n")) as redis:
+        pipeline = Pipeline(Address(port=redis.port), "tester", 5.0)
+        moved = asyncio.Event()
+        pipeline.on_moved = moved.set
+        async with running(pipeline.run()):
+            await until_async(lambda: pipeline.up, "it is up")
+            replies: list[object] = []
+            pipeline.post(("SET", "k", "v"), replies.append)
+            pipeline.post(("GET", "k"), replies.append)
+            async with asyncio.timeout(5):
+                await moved.wait()
+            assert isinstance(replies[0], hiredis.ReplyError)
+            assert len(replies) == 2
+            await until_async(lambda: pipeline.up and redis.connections == 2, "it has connected anew")
+
+
 async def test_a_forgotten_script_is_sent_with_its_source() -> None:
     """The same call, once more, as EVAL; other errors are the caller's."""
     async with played(redis_with(EVALSHA=b"-NOSCRIPT No matching script.\r\n", EVAL=b":7\r\n")) as redis:
