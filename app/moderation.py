@@ -45,6 +45,9 @@ HELD_PER_AUTHOR = 4_000
 """Most of those that somebody has imposed in single rooms who does not moderate everywhere."""
 ADDRESSES_MAX = 8
 """Most addresses of a user on one worker that are banned with it."""
+SPREAD_TRIES = 30
+SPREAD_SECONDS = 1.0
+"""So often, and so long after each other, it is tried to ban an address with its user while Redis is away."""
 AT_ONCE = 500
 
 _log = structlog.get_logger(component="moderation")
@@ -293,7 +296,7 @@ class Moderation:
             for address in sorted(known)[:ADDRESSES_MAX]:
                 if within(sanction.spared, span(address)):
                     continue
-                self._tasks.start(self._spread(sanction, address, seconds), name="ban of an address")
+                self._tasks.start(self._spread(held, address), name="ban of an address")
         for member in here:
             self._meet(member, sanction, seconds)
 
@@ -325,13 +328,26 @@ class Moderation:
                 if not sanction.room or member.joined(sanction.room) is not None:
                     member.reply(replies.encode(replies.Moderated(UNMUTE, sanction.room)))
 
-    async def _spread(self, sanction: Sanction, address: str, seconds: float | None) -> None:
-        """Ban an address that a banned user comes from."""
+    async def _spread(self, held: Held, address: str) -> None:
+        """Ban an address that a banned user comes from; again for a while, as long as the user's ban holds."""
+        sanction = held.sanction
         # How much its author may hold was looked at with the user's ban.
         by = By(sanction.by, sanction.by_name, everywhere=True)
         more = Sanction(BAN, sanction.room, sanction.user, span(address), sanction.name, *by[:2], sanction.reason)
-        with suppress(ParleyError):
-            await self._impose(more, seconds or 0, by)
+        for tries in range(SPREAD_TRIES, 0, -1):
+            seconds = self.sanctions.seconds(held)
+            if seconds == 0 or sanction.key not in self.sanctions:
+                return
+            try:
+                await self._impose(more, seconds or 0, by)
+                return
+            except ParleyError as error:
+                if not error.temporary or tries == 1:
+                    # The address is nobody's business who reads the log for this.
+                    why = {"code": error.code, "limit": error.limit}
+                    _log.warning("an address is not banned with its user", room=sanction.room, **why)
+                    return
+            await asyncio.sleep(SPREAD_SECONDS)
 
     async def _close_address(self, held: Held) -> None:
         """Find those who come from a banned network; others get a turn after AT_ONCE of them."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from app.errors import Forbidden, NotConfirmed, ParleyError
 from tests.fakes.worker import WRITES, Worker
 from tests.support import until_async
 from tests.unit.moderation.people import SOMEBODY, guest, moderator, signed_in, token_of, told
@@ -174,6 +176,48 @@ async def test_a_ban_takes_the_addresses_along_if_wanted(workers: list[Worker]) 
     await mod.ask("unban", room="lobby", user=eve.member.user)
     assert one.moderation.held("lobby") == two.moderation.held("lobby") == []
     assert (await new.ask("join", room="lobby"))["type"] == "joined"
+
+
+async def test_addresses_are_banned_with_a_user_when_redis_is_back(
+    workers: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again, as long as the user's ban holds; who asked is told that it will be so."""
+    monkeypatch.setattr("app.moderation.SPREAD_SECONDS", 0)
+    monkeypatch.setattr("app.moderation.SPREAD_TRIES", 10**9)
+    one, two = workers
+    head = await moderator(one, **{"*": "moderate"})
+    eve, bob = [await guest(two, "lobby", address=f"203.0.113.{host}") for host in (7, 8)]
+    two.deeds.failure = NotConfirmed("away")
+    assert (await head.ask("ban", room="lobby", user=eve.member.user, addresses=True))["type"] == "ban"
+    await until_async(lambda: two.counters.sanctions_imposed > 2, "it has been tried")
+    two.deeds.failure = None
+    await until_async(lambda: len(one.moderation.held("lobby")) == 2, "the address is banned")
+    two.deeds.failure = NotConfirmed("away")
+    await head.ask("ban", room="lobby", user=bob.member.user, addresses=True)
+    await head.ask("unban", room="lobby", user=bob.member.user)
+    await two.idle()
+    two.deeds.failure = None
+    assert {held.sanction.user for held in one.moderation.held("lobby")} == {eve.member.user}
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "limit"),
+    [(NotConfirmed("away"), "unavailable", ""), (Forbidden("no", limit="sanctions"), "forbidden", "sanctions")],
+)
+async def test_an_address_that_is_not_banned_with_its_user_is_in_the_log(
+    workers: list[Worker], monkeypatch: pytest.MonkeyPatch, failure: ParleyError, code: str, limit: str
+) -> None:
+    """Where and why, once it is given up; not which."""
+    monkeypatch.setattr("app.moderation.SPREAD_SECONDS", 0)
+    one, two = workers
+    head, eve = await moderator(one, **{"*": "moderate"}), await guest(two, "lobby", address="203.0.113.7")
+    two.deeds.failure = failure
+    with capture_logs() as lines:
+        await head.ask("ban", room="lobby", user=eve.member.user, addresses=True)
+        await two.idle()
+    (line,) = [line for line in lines if "not banned" in line["event"]]
+    assert (line["log_level"], line["room"], line["code"], line["limit"]) == ("warning", "lobby", code, limit)
+    assert "203.0.113" not in str(lines)
 
 
 async def test_nobody_bans_the_address_he_comes_from(workers: list[Worker]) -> None:
