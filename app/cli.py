@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import os
 import re
@@ -104,13 +105,23 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(parser=parser)
 
 
+def _open_missing() -> None:
+    """Put /dev/null where standard input, output or error is closed: sockets would take their numbers."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `parley` command."""
+    _open_missing()
     namespace, unknown = _parser().parse_known_args(arguments)
     if unknown:
         _refuse(namespace, unknown)
     if namespace.command == "chat":
-        sys.stderr = sys.stderr or open(os.devnull, "w")  # closed by whoever started this
         log.configure("error", "text")
         sys.exit(terminal.run(namespace, os.environ))
     if namespace.command == "token":
@@ -189,7 +200,8 @@ def _serve(given: dict[str, str]) -> int:
             )
         asyncio.run(run(settings))
     except StartError as error:
-        print(f"parley: {error}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the log is on a full disk
+            print(f"parley: {error}", file=sys.stderr)
         return 2
     return 0
 

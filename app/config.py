@@ -262,6 +262,8 @@ def _typed(field: dataclasses.Field[Any], raw: str, shown: str) -> Any:
         raise SettingError(shown, f"{raw!r} is none of {', '.join(meta['choices'])}")
     if field.name == "redis_url" and value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
         raise SettingError(shown, "must begin with redis://, rediss:// or unix://")
+    if field.name == "data_dir" and not value:
+        raise SettingError(shown, "must name a directory; . is the current one")
     if field.name in ("secret", "token_secret") and value:
         _check_secrets(value, shown)
     if field.name == "token_jwks_url" and value:

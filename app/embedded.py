@@ -78,14 +78,12 @@ class Embedded:
             StartError: another server uses the data directory, or Valkey does not come up; says where its log is.
         """
         self._take_lock()
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        await self._stop_orphan()
-        self._port = _free_port()
-        self._password = secrets.token_urlsafe(24)
-        text = _CONFIG.format(host=HOST, port=self._port, password=self._password)
-        self._config.touch(mode=0o600)
-        self._config.chmod(0o600)
-        self._config.write_text(text)
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            await self._stop_orphan()
+            self._configure()
+        except OSError as error:
+            raise StartError(f"cannot write to {self._directory} ({reason(error)})") from None
         await self._launch()
 
     async def keep(self) -> None:
@@ -111,6 +109,14 @@ class Embedded:
             if lock is not None:
                 lock.close()
 
+    def _configure(self) -> None:
+        self._port = _free_port()
+        self._password = secrets.token_urlsafe(24)
+        text = _CONFIG.format(host=HOST, port=self._port, password=self._password)
+        self._config.touch(mode=0o600)
+        self._config.chmod(0o600)
+        self._config.write_text(text)
+
     def _take_lock(self) -> None:
         try:
             self._lock = self._lock_path.open("w")
@@ -121,24 +127,28 @@ class Embedded:
 
     async def _launch(self) -> None:
         assert self._child_lock is not None
-        # Its own session: Ctrl-C at the terminal is for the supervisor, which stops Valkey last.
-        with (self._directory / "valkey.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                binary_path(),
-                self._config.name,
-                cwd=self._directory,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(self._child_lock.fileno(),),
-                start_new_session=True,
-            )
+        log_path = self._directory / "valkey.log"
+        try:
+            # Its own session: Ctrl-C at the terminal is for the supervisor, which stops Valkey last.
+            with log_path.open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    binary_path(),
+                    self._config.name,
+                    cwd=self._directory,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(self._child_lock.fileno(),),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise StartError(f"the embedded Valkey cannot be started ({reason(error)})") from None
         loop = asyncio.get_running_loop()
         give_up = loop.time() + START_SECONDS
         while await _answers(Address.parse(self.url)) is None:
             if self._process.returncode is not None or loop.time() > give_up:
                 await _end(self._process)
-                raise StartError(f"the embedded Valkey does not start; see {self._directory / 'valkey.log'}")
+                raise StartError(f"the embedded Valkey does not start; see {log_path}")
             await asyncio.sleep(POLL_SECONDS)
 
     async def _stop_orphan(self) -> None:

@@ -6,8 +6,9 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from traceback import extract_tb
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -46,6 +47,24 @@ class Seldom:
         return event
 
 
+class _Lenient:
+    """Standard error as far as it can be written: a full disk or a closed terminal costs lines, not the server."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write the text, or leave it out."""
+        with suppress(OSError, ValueError):  # ValueError: the file is closed
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written, as far as that can be."""
+        with suppress(OSError, ValueError):
+            self._file.flush()
+
+
 def configure(level: str, format_: str, **fields: Any) -> None:
     """Set up logging for this process, once. `fields` are on every line.
 
@@ -70,7 +89,7 @@ def configure(level: str, format_: str, **fields: Any) -> None:
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Lenient(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.clear_contextvars()

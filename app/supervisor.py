@@ -82,6 +82,12 @@ def _tell_file_limit() -> None:
         _log.info("open files", each_worker=files)
 
 
+def _say(text: str) -> None:
+    """Put it on standard output, whether or not anybody takes it there."""
+    with contextlib.suppress(OSError):
+        os.write(1, os.fsencode(text))
+
+
 class Supervisor:
     """Starts, watches and stops everything that belongs to one server."""
 
@@ -102,10 +108,12 @@ class Supervisor:
         self._asked: set[int] = set()
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Raises StartError if that cannot begin."""
+        """Serve until SIGTERM, SIGINT or SIGHUP. Raises StartError if that cannot begin."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told, number)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         try:
             if not await self._unless_told(self._start_redis()):
                 return
@@ -133,6 +141,11 @@ class Supervisor:
         self._listener.close()
         self._asked.clear()
         self._tell_workers()
+
+    def _hung_up(self) -> None:
+        """The terminal is gone, which may be told twice: stop as for SIGTERM."""
+        if not self._stop.is_set():
+            self._told(signal.SIGTERM)
 
     def _tell_workers(self) -> None:
         """Tell each worker to stop, once: told twice it does not drain."""
@@ -212,9 +225,7 @@ class Supervisor:
         )
         # Its own session: Ctrl-C at the terminal is for this process, which tells the workers.
         worker = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "app.server",
+            *(sys.executable, "-P", "-m", "app.server"),  # -P: not the `app` of the current directory
             stdin=asyncio.subprocess.PIPE,
             pass_fds=(place.listener_fd, place.board_fd, place.lifeline_fd),
             start_new_session=True,
@@ -236,10 +247,7 @@ class Supervisor:
             await asyncio.sleep(0.05)
         workers = "1 worker" if self._board.expected == 1 else f"{self._board.expected} workers"
         store = "an external Redis" if self._embedded is None else f"its own Valkey, data in {self._settings.data_dir}"
-        print(
-            f"Parley {__version__} is ready: {page_address(self._listener)}\n{workers}, {store}. Ctrl-C stops it.",
-            flush=True,
-        )
+        _say(f"Parley {__version__} is ready: {page_address(self._listener)}\n{workers}, {store}. Ctrl-C stops it.\n")
 
     # The end
 

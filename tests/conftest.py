@@ -17,6 +17,8 @@ from tests.reporting import chromium
 from tests.support import ROOT, Server, Valkey
 
 _numbers = itertools.count(1)
+# What tests start is this checkout's, also where the environment was made for another one.
+os.environ["PYTHONPATH"] = str(ROOT)
 
 
 @pytest.fixture(scope="session")

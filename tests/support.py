@@ -142,7 +142,7 @@ class Server:
             inherited["PARLEY_SECRET"] = SECRET
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "serve", *arguments],
+                [sys.executable, "-P", "-m", "app.cli", "serve", *arguments],
                 env={**inherited, "PARLEY_LOG_FORMAT": "json", **RATES, **(env or {})},
                 stdout=subprocess.PIPE,
                 stderr=errors,

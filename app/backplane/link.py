@@ -153,7 +153,11 @@ class Link(asyncio.Protocol):
                 else:
                     await loop.create_connection(lambda: link, address.host, address.port, ssl=address.tls)
                 await link._log_in(address, name)
-        except (OSError, TimeoutError, NotConfirmed) as error:
+        except NotConfirmed:
+            link.drop()
+            said = "the connection ends at the login: is it a Redis, and with TLS or without as the URL says?"
+            raise Unavailable(f"Redis at {address} cannot be reached: {said}") from None
+        except (OSError, TimeoutError) as error:
             link.drop()
             raise Unavailable(f"Redis at {address} cannot be reached: {reason(error) or 'no answer'}") from None
         except hiredis.ReplyError as error:
@@ -236,8 +240,12 @@ class Link(asyncio.Protocol):
         self._unanswered_since = self._loop.time()
         self._reader.feed(data)
         replies = []
-        while (reply := self._reader.gets()) is not _MORE:
-            replies.append(reply)
+        try:
+            while (reply := self._reader.gets()) is not _MORE:
+                replies.append(reply)
+        except hiredis.ProtocolError:  # no Redis is there
+            self.drop()
+            return
         self.received(replies)
 
     def received(self, replies: list[Reply]) -> None:

@@ -41,7 +41,7 @@ class Child:
     async def start(self, module: str, config: msgspec.Struct) -> None:
         """Start it, in a session of its own so that Ctrl-C does not reach it, and send its configuration."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", module),
+            *(sys.executable, "-P", "-m", module),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_BYTES_MAX,

@@ -227,7 +227,7 @@ class Served(OwnRedis):
         arguments = ["--port", "0", "--workers", str(self._workers), "--data-dir", str(self._data)]
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "app.cli", "serve", *arguments),
+                *(sys.executable, "-P", "-m", "app.cli", "serve", *arguments),
                 env=settings,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,

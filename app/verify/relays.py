@@ -39,7 +39,7 @@ class Relays(OwnRedis):
 
     async def _keep(self, port: int) -> None:
         while True:
-            arguments = ["-m", "app.verify.naive", "--port", str(port), "--redis-url", self._valkey.url]
+            arguments = ["-P", "-m", "app.verify.naive", "--port", str(port), "--redis-url", self._valkey.url]
             self._relays[port] = await asyncio.create_subprocess_exec(
                 sys.executable, *arguments, stderr=asyncio.subprocess.DEVNULL
             )

@@ -23,7 +23,7 @@ class Parley(Peer):
     first_rates = {"fanout-1x1000": 8000, "fanout-200x10": 40000}  # noqa: RUF012
 
     def launch(self, port: int, engine_url: str | None, home: Path, workers: int) -> Launch:
-        argv = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
+        argv = [sys.executable, "-P", "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
         argv += ["--workers", str(workers), "--data-dir", str(home / "data"), "--drain-seconds", "0"]
         if engine_url:
             argv += ["--redis-url", engine_url]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
 import resource
 import runpy
 import shutil
@@ -10,12 +13,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.support import PASSWORD, ROOT, Peer, Server, Valkey, free_port, runs, until
+from tests.support import DEADLINE_SECONDS, PASSWORD, ROOT, Peer, Server, Valkey, free_port, runs, until
 
 
 def _refusal(*arguments: str, **env: str) -> str:
@@ -48,6 +53,7 @@ def _refusal(*arguments: str, **env: str) -> str:
         (["--redis-url", "redis://localhost:x/0"], "--redis-url: not a Redis URL"),
         (["--secret", "short"], "--secret: must have at least 32 characters"),
         (["--host", "256.1.1.1"], "cannot listen on 256.1.1.1:8000"),
+        (["--data-dir", ""], "--data-dir: must name a directory"),
         (["--data-dir", "/proc/nowhere"], "--data-dir: cannot write to /proc/nowhere"),
     ],
 )
@@ -252,3 +258,110 @@ def test_the_version_and_all_workers_are_visible(server: Callable[..., Server]) 
     assert health["workers"]["expected"] == health["workers"]["alive"] == 3
     assert health["version"]
     assert here.metric("parley_workers_alive") == 3
+
+
+def test_a_port_that_is_no_redis_is_one_clear_line() -> None:
+    """What answers there is no Redis: nothing is said about changes, and no traceback is shown."""
+    with socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor() as pool:
+        pool.submit(_answer_as_http, other)
+        port = other.getsockname()[1]
+        said = _refusal("--port", "0", "--redis-url", f"redis://127.0.0.1:{port}/0")
+    assert f"--redis-url: Redis at 127.0.0.1:{port}/0 cannot be reached: " in said
+    assert said.endswith("the connection ends at the login: is it a Redis, and with TLS or without as the URL says?")
+
+
+def _answer_as_http(listener: socket.socket) -> None:
+    link, _ = listener.accept()
+    with link:
+        link.recv(65536)
+        link.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        link.recv(65536)
+
+
+def test_a_data_directory_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
+    """The system's own words, as on a full disk, and where."""
+    (tmp_path / "valkey").touch()
+    said = _refusal("--port", "0", "--data-dir", str(tmp_path))
+    assert said == f"parley: cannot write to {tmp_path / 'valkey'} (File exists)"
+    (tmp_path / "valkey").unlink()
+    (tmp_path / "valkey" / "valkey.log").mkdir(parents=True)
+    said = _refusal("--port", "0", "--data-dir", str(tmp_path))
+    assert said == "parley: the embedded Valkey cannot be started (Is a directory)"
+
+
+def _ready(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/readyz", timeout=DEADLINE_SECONDS) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+@contextlib.contextmanager
+def _started(directory: Path, script: str = 'exec "$@" 2>log') -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A server that a shell starts in this directory, ready, and its address."""
+    port = free_port()
+    arguments = ("serve", "--port", str(port), "--workers", "2", "--data-dir", str(directory / "data"))
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", script, "sh", str(Path(sys.executable).with_name("parley")), *arguments],
+        env={**os.environ, "PARLEY_LOG_FORMAT": "json"},
+        stdout=subprocess.DEVNULL,
+        cwd=directory,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        until(lambda: _ready(url) or process.poll() is not None, "ready")
+        assert process.poll() is None
+        yield process, url
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_SECONDS)
+
+
+def test_other_packages_of_the_same_name_are_not_imported(tmp_path: Path) -> None:
+    """A server may be started in any directory, also in one with an `app` of its own."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__init__.py").write_text("raise SystemExit('not the one that is meant')\n")
+    with _started(tmp_path):
+        assert "worker died" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("nowhere", ["2>/dev/full >/dev/full", "2>&- >&-", "2>&- >&- <&-"])
+async def test_a_log_that_cannot_be_written_does_not_hinder_the_server(tmp_path: Path, nowhere: str) -> None:
+    """On a full disk, or with its outputs closed, it serves, replaces a worker that dies, and stops as asked."""
+    with _started(tmp_path, f'exec "$@" {nowhere}') as (process, url):
+        pids = _workers(url)
+        os.kill(pids[0], signal.SIGKILL)
+        until(lambda: len(_workers(url)) == 2 and pids[0] not in _workers(url), "another one serves")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_SECONDS) == 0
+
+
+def _workers(url: str) -> list[int]:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=DEADLINE_SECONDS) as answer:
+        each = json.loads(answer.read())["workers"]["each"]
+        return [one["pid"] for one in each if one["state"] == "ready"]
+    return []
+
+
+async def test_a_terminal_that_goes_stops_the_server_as_sigterm_does(
+    server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """SIGHUP: members are sent away with a time to come back, however often it comes, and no Valkey is left."""
+    here = server("--data-dir", str(tmp_path / "data"), drain_seconds="1")
+    valkey = int((tmp_path / "data" / "valkey" / "valkey.pid").read_text())
+    ada = await Peer.open(here.ws)
+    here.process.send_signal(signal.SIGHUP)
+    here.process.send_signal(signal.SIGHUP)
+    assert (await ada.push("going-away"))["reason"] == "drain"
+    assert here.stop(signal.SIGHUP) == 0
+    assert not runs(valkey)
+    await ada.close()
+
+
+def test_a_server_under_nohup_goes_on_when_its_terminal_goes(tmp_path: Path) -> None:
+    """SIGHUP that is ignored at the start stays ignored."""
+    with _started(tmp_path, "trap '' HUP; exec \"$@\" 2>log") as (process, url):
+        process.send_signal(signal.SIGHUP)
+        (ignored,) = re.findall(r"SigIgn:\s+(\w+)", Path(f"/proc/{process.pid}/status").read_text())
+        assert int(ignored, 16) & 1 << (signal.SIGHUP - 1)
+        assert _ready(url)
