@@ -119,7 +119,7 @@ class Commands:
             promises.text_chars,
             self._sending.people_of,
             rights,
-            self._amended_foreign,
+            self._moderating.amended,
             self._sending.admit,
         )
         self._worker = secrets.token_hex(4)
@@ -138,6 +138,11 @@ class Commands:
         return open_ and not self.rights.banned_address(address, room)
 
     # Members come, ask, go
+
+    async def finish(self) -> None:
+        """The worker goes: what members have done is written, as far as Redis takes it within seconds."""
+        await self.marks.flush()
+        await self._moderating.finish()
 
     def receive(self, member: Member, payload: bytes) -> None:
         """One text frame. Queued behind a request that still waits; too many queued stop the reading."""
@@ -298,10 +303,6 @@ class Commands:
         """Refuse a request in a way that ends the connection."""
         self._refuse(member, request_id, error)
         member.close(code, REASONS[code])
-
-    def _amended_foreign(self, member: Member, room: str, seq: int, kind: str) -> None:
-        """A moderator has amended a message, perhaps somebody else's."""
-        self._tasks.start(self._moderating.amended(member, room, seq, kind), name=f"record of {member.conn}")
 
     def _room(self, member: Member, name: str) -> Room:
         room = member.joined(name) or member.joined(room_name(name))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
+import structlog
 from msgspec import UNSET, UnsetType
 
 from app.backplane.broker import Broker
 from app.backplane.moderation import Written
-from app.errors import BadRequest, Forbidden
+from app.errors import BadRequest, Forbidden, ParleyError
 from app.member import Member
 from app.moderation import By, Moderation
 from app.protocol import replies, requests
@@ -19,19 +22,27 @@ from app.protocol.names import room_name
 from app.protocol.replies import Person
 from app.rights import Action, Rights
 from app.sanctions import Held
+from app.tasks import Tasks
 
 DEEDS_MAX = 200
+RECORD_TRIES = 30
+RECORD_SECONDS = 1.0
+"""So often, and so long after each other, it is tried to write down an edit or deletion while Redis is away."""
+FINISH_SECONDS = 2.0
 
 Work = Coroutine[Any, Any, None]
 
+_log = structlog.get_logger(component="moderating")
+
 
 class Moderating:
-    """Carries out the requests of moderators."""
+    """Carries out the requests of moderators. Owns the tasks that write down what they did to messages."""
 
     def __init__(self, moderation: Moderation, rights: Rights, broker: Broker) -> None:
         self._moderation = moderation
         self._rights = rights
         self._broker = broker
+        self._records = Tasks()
 
     def carry_out(self, member: Member, request: requests.Moderate) -> Work:
         """What has to wait for Redis.
@@ -65,7 +76,7 @@ class Moderating:
                 reply = replies.Kicked(request.id, request.user, room)
             case requests.Mute():
                 done = await moderation.mute(request.user, request.seconds, by, room, request.reason)
-                reply = replies.Muted(request.id, request.user, room, _until(done.until))
+                reply = replies.Muted(request.id, request.user, room, ends_at(done.until))
             case requests.Unmute():
                 done = await moderation.unmute(request.user, by, room)
                 reply = replies.Unmuted(request.id, request.user, done.changed > 0, room)
@@ -80,7 +91,7 @@ class Moderating:
                     request.addresses,
                     member.address,
                 )
-                reply = replies.Banned(request.id, request.user, request.address, room, _until(done.until))
+                reply = replies.Banned(request.id, request.user, request.address, room, ends_at(done.until))
             case requests.Unban():
                 done = await moderation.unban(by, request.user, request.address, room)
                 reply = replies.Unbanned(request.id, done.changed > 0, request.user, request.address, room)
@@ -97,8 +108,29 @@ class Moderating:
         )
         member.reply(replies.encode(reply))
 
-    async def amended(self, member: Member, room: str, seq: int, kind: str) -> None:
+    def amended(self, member: Member, room: str, seq: int, kind: str) -> None:
         """A moderator has edited or deleted a message: it is written down if it was somebody else's."""
+        self._records.start(self._record(member, room, seq, kind), name=f"record of {member.conn}")
+
+    async def finish(self) -> None:
+        """Wait for what is being written down, FINISH_SECONDS at most: the worker goes."""
+        await self._records.finish(FINISH_SECONDS)
+
+    async def _record(self, member: Member, room: str, seq: int, kind: str) -> None:
+        """Again for RECORD_TRIES: twice is better than not at all. What is given up is at least in the log."""
+        done = False
+        try:
+            for _ in range(RECORD_TRIES):
+                with suppress(ParleyError):
+                    await self._write_down(member, room, seq, kind)
+                    done = True
+                    return
+                await asyncio.sleep(RECORD_SECONDS)
+        finally:
+            if not done:
+                _log.error("a deed is not written down", room=room, seq=seq, deed=kind, user=member.user)
+
+    async def _write_down(self, member: Member, room: str, seq: int, kind: str) -> None:
         page = await self._broker.between(room, seq, 1)
         event = json.loads(page.events[0]) if page.events else {}
         if event.get("seq") == seq and event["user"] != member.user:
@@ -106,7 +138,8 @@ class Moderating:
             await self._moderation.note(kind, event["user"], event["name"], by, room, seq)
 
 
-def _until(until: float) -> int | UnsetType:
+def ends_at(until: float) -> int | UnsetType:
+    """When something ends, in the milliseconds of the protocol; unset for what holds for ever."""
     return UNSET if math.isinf(until) else round(until * 1000)
 
 
@@ -122,7 +155,7 @@ def held_entry(held: Held, shown: bool) -> replies.HeldEntry:
         address=sanction.address if shown else "",
         addresses=bool(sanction.address) or sanction.spread,
         room=sanction.room,
-        until=_until(held.until),
+        until=ends_at(held.until),
         reason=sanction.reason,
     )
 
@@ -139,7 +172,7 @@ def deed_entry(deed: Written, shown: bool) -> replies.Deed:
         name=sanction.name,
         address=sanction.address if shown else "",
         room=sanction.room,
-        until=_until(deed.until),
+        until=ends_at(deed.until),
         reason=sanction.reason,
         seq=sanction.seq,
     )

@@ -317,7 +317,7 @@ class Worker:
             await self.lifecycle.told_to_stop()
             server.close()
             await self.lifecycle.drain(self.settings.drain_seconds)
-            await self.commands.marks.flush()
+            await self.commands.finish()
             await self.tasks.cancel()
             for task in long_lived:
                 task.cancel()

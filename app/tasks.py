@@ -32,6 +32,12 @@ class Tasks:
             name = task.get_name()
             _log.error("task failed", seldom=name.split()[0], task=name, exc_info=task.exception())
 
+    async def finish(self, seconds: float) -> None:
+        """Wait until all have ended by themselves; after so many seconds, cancel the rest."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=seconds)
+        await self.cancel()
+
     async def cancel(self) -> None:
         """Cancel what still runs, and wait for it."""
         tasks = list(self._tasks)

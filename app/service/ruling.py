@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
-from msgspec import UNSET, UnsetType
-
 from app.apikeys import ApiKey
 from app.errors import Forbidden
-from app.moderating import deed_entry, held_entry
+from app.moderating import deed_entry, ends_at, held_entry
 from app.moderation import By, Moderation
 from app.protocol.service import Ban, Kick, Lifted, ModerationPage, ModerationQuery, Mute, Ruled, Unban, Unmute
 
@@ -31,7 +27,7 @@ class Ruling:
     async def mute(self, key: ApiKey, room: str, asked: Mute) -> Ruled:
         """Have a user write nothing for a while."""
         done = await self._moderation.mute(asked.user, asked.seconds, _by(key), room, asked.reason)
-        return Ruled("mute", room, asked.user, until=_until(done.until))
+        return Ruled("mute", room, asked.user, until=ends_at(done.until))
 
     async def unmute(self, key: ApiKey, room: str, asked: Unmute) -> Lifted:
         """End a mute."""
@@ -43,7 +39,7 @@ class Ruling:
         done = await self._moderation.ban(
             _by(key), asked.user, asked.address, asked.seconds, room, asked.reason, asked.addresses
         )
-        return Ruled("ban", room, asked.user, asked.address, _until(done.until))
+        return Ruled("ban", room, asked.user, asked.address, ends_at(done.until))
 
     async def unban(self, key: ApiKey, room: str, asked: Unban) -> Lifted:
         """End a ban. Raises as `ban`."""
@@ -67,7 +63,3 @@ def _by(key: ApiKey) -> By:
 def _check_address(key: ApiKey, address: str) -> None:
     if address and not key.everywhere:
         raise Forbidden("addresses need an API key for all rooms; ban a user with its addresses instead")
-
-
-def _until(until: float) -> int | UnsetType:
-    return UNSET if math.isinf(until) else round(until * 1000)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from app.errors import Forbidden, NotConfirmed, ParleyError
-from tests.fakes.worker import WRITES, Worker
+from tests.fakes.worker import WRITES, Visitor, Worker
 from tests.support import until_async
 from tests.unit.moderation.people import SOMEBODY, guest, moderator, signed_in, token_of, told
 
@@ -220,6 +221,55 @@ async def test_an_address_that_is_not_banned_with_its_user_is_in_the_log(
     assert "203.0.113" not in str(lines)
 
 
+async def foreign(worker: Worker) -> tuple[Visitor, Visitor]:
+    """A moderator, and somebody else who has written a message, in a room of one worker."""
+    mod, eve = await moderator(worker), await guest(worker, "lobby")
+    await mod.ask("join", room="lobby")
+    await eve.ask("send", room="lobby", cid="a", text="x")
+    return mod, eve
+
+
+async def test_a_deletion_is_written_down_when_redis_is_back(
+    workers: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which message, whose, by whom: though Redis did not take it at first. A worker that stops waits for that."""
+    monkeypatch.setattr("app.moderating.RECORD_SECONDS", 0)
+    monkeypatch.setattr("app.moderating.RECORD_TRIES", 10**9)
+    one, _ = workers
+    mod, eve = await foreign(one)
+    one.deeds.failure = NotConfirmed("away")
+    assert (await mod.ask("delete", room="lobby", cid="d", seq=1))["type"] == "ack"
+    stopping = asyncio.create_task(one.commands.finish())
+    await asyncio.sleep(0)
+    assert not one.deeds.kept.deeds
+    one.deeds.failure = None
+    await stopping
+    (deed,) = one.deeds.kept.deeds["lobby"]
+    assert (deed.sanction.kind, deed.sanction.user, deed.sanction.by) == ("delete", eve.member.user, mod.member.user)
+    assert deed.sanction.seq == 1
+
+
+async def test_a_deed_that_cannot_be_written_down_is_in_the_log(
+    workers: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is given up, and when the worker stops before that: in which room, and of which message."""
+    one, _ = workers
+    mod, _ = await foreign(one)
+    one.deeds.failure = NotConfirmed("away")
+    monkeypatch.setattr("app.moderating.FINISH_SECONDS", 0)
+    for cid, tries, pause in (("d1", 3, 0), ("d2", 1, 3600)):
+        monkeypatch.setattr("app.moderating.RECORD_TRIES", tries)
+        monkeypatch.setattr("app.moderating.RECORD_SECONDS", pause)
+        with capture_logs() as lines:
+            await mod.ask("edit", room="lobby", cid=cid, seq=1, text="y")
+            if not pause:
+                await until_async(lambda lines=lines: lines, "it is given up")
+            await one.commands.finish()
+        assert [(line["event"], line["room"], line["seq"]) for line in lines] == [
+            ("a deed is not written down", "lobby", 1)
+        ]
+
+
 async def test_nobody_bans_the_address_he_comes_from(workers: list[Worker]) -> None:
     """Behind a proxy that the server does not know of it would be everybody's; the user alone is banned then."""
     one, two = workers
@@ -300,7 +350,7 @@ async def test_who_moderates_sees_what_holds_and_who_did_what(workers: list[Work
     await mod.ask("delete", room="lobby", cid="d1", seq=2)
     await mod.ask("delete", room="lobby", cid="d2", seq=4)
     await mod.ask("edit", room="lobby", cid="d3", seq=1, text="y")
-    await one.idle()
+    await one.commands.finish()
     await one.moderation.ban(SOMEBODY, user="x", room="other")
     listed = await mod.ask("moderation", room="lobby")
     (held,) = listed["held"]
