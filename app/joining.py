@@ -183,7 +183,7 @@ class Joining:
                 if answered:
                     self._counters.resumes_lost += 1
                     self._enter(member, room)
-                    lost = bodies.resync(name, room.at, True, newest(room.latest(PAGE_MAX)))
+                    lost = bodies.resync(name, room.at, True, newest(room.latest(PAGE_MAX)), room.topic)
                     member.write(frames.text(lost))
                 return answered
             # From here to the entry nothing waits.

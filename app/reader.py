@@ -101,7 +101,7 @@ class Reader:
         self._counters.resyncs += 1
         self._counted.pop(room.name, None)
         self._settle(room, page)
-        self._fanout.send(room, frames.text(bodies.resync(room.name, page.top, True, page.events)))
+        self._fanout.send(room, frames.text(bodies.resync(room.name, page.top, True, page.events, page.topic)))
 
     def _settle(self, room: Room, page: Page) -> None:
         room.settle(page.top, page.events)

@@ -102,6 +102,7 @@ class Rooms:
         joined = self.by_name.get(push["room"])
         if joined is not None and joined.room.joined:
             events, gap = joined.room.catch_up(push, push["lost"] is not True)
+            joined.room.topic = push.get("topic", joined.room.topic)
             self._tell("resync", push)
             self._hand_on(joined.room, events, gap)
 

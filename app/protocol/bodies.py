@@ -112,15 +112,19 @@ def joined(
     )
 
 
-def resync(room: str, position: tuple[str, int, str], lost: bool, events: list[bytes]) -> bytes:
-    """Replaces what follows a member's last seq. `lost` says that events between are not to be had."""
+def resync(room: str, position: tuple[str, int, str], lost: bool, events: list[bytes], topic: bytes) -> bytes:
+    """Replaces what follows a member's last seq. `lost` says that events between are not to be had.
+
+    `topic` is the room's as it is now, as JSON, empty for none: its change may be among the events lost.
+    """
     epoch, seq, mid = position
-    return b'{"type":"resync","room":%s,"epoch":"%s","seq":%d,"mid":"%s","lost":%s,"messages":[%s]}' % (
+    return b'{"type":"resync","room":%s,"epoch":"%s","seq":%d,"mid":"%s","lost":%s,"topic":%s,"messages":[%s]}' % (
         encode(room),
         epoch.encode(),
         seq,
         mid.encode(),
         b"true" if lost else b"false",
+        topic or b'""',
         b",".join(events),
     )
 

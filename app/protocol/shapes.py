@@ -117,6 +117,7 @@ class Resync(Struct, tag="resync"):
     seq: int
     mid: str
     lost: bool
+    topic: str
     messages: list[Event]
 
 

@@ -10,6 +10,7 @@ from playwright.async_api import Locator, expect
 from tests.browser.conftest import Visit
 from tests.browser.proxy import Proxy
 from tests.browser.visitor import Visitor
+from tests.support import Valkey
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -198,3 +199,19 @@ async def test_a_topic_is_set_and_told(replicas: tuple[str, str], visit: Visit, 
     await ada.page.keyboard.press("Enter")
     await expect(bob.page.locator(".topic")).to_have_count(0)
     await expect(bob.log).to_contain_text("Ada removed the topic")
+
+
+async def test_a_topic_goes_with_the_log_that_had_it(
+    replicas: tuple[str, str], visit: Visit, room: str, valkey: Valkey
+) -> None:
+    """Where a room's log starts anew, those who are there see no topic that those who come do not."""
+    ada = await visit(replicas[0], room)
+    await ada.page.get_by_role("button", name="Set a topic").click()
+    await ada.page.get_by_role("dialog").get_by_role("textbox").fill("Plans")
+    await ada.page.keyboard.press("Enter")
+    await expect(ada.page.locator(".topic")).to_have_text("Plans")
+    assert valkey.command("DEL", *(f"parley:{{{room}}}:{key}" for key in ("log", "meta"))) == ":2"
+    bob = await visit(replicas[1], room, "Bob")
+    await bob.write("a new beginning")
+    await expect(ada.log).to_contain_text("a new beginning")
+    await expect(ada.page.locator(".topic")).to_have_count(0)

@@ -158,6 +158,19 @@ async def test_a_new_life_of_the_log_is_a_resync() -> None:
     assert client.seqs == [1, 2, 3, 4, 5, 2, 3]
 
 
+async def test_a_resync_tells_the_topic() -> None:
+    """Its change may be among what is not to be had; a new life of the log may have none."""
+    worker = Worker()
+    room, client = await open_room(worker)
+    await store(worker, 1)
+    for topic, told in ((b'"plans"', "plans"), (b"", "")):
+        del worker.store.rooms["lobby"]
+        await store(worker, 1)
+        worker.store.rooms["lobby"].topic = topic
+        await worker.reader.settle(room)
+        assert [push["topic"] for push in client.heard if push["type"] == "resync"][-1] == told
+
+
 async def test_a_read_that_fails_changes_nothing() -> None:
     """The room stays unsettled, and the next try brings everything."""
     worker = Worker()

@@ -220,6 +220,10 @@ export class Chat {
       room.gap({ epoch: client.rooms.get(name).position.epoch, upto, epochChanged }, viewer);
       room.changed();
     });
+    client.on("resync", ({ room: name, topic }) => {
+      const room = this.find(name);
+      if (room && topic !== undefined) room.topic.value = topic;
+    });
     client.on("event", (event) => this.#event(event));
     client.on("outbox", (entry) => this.#outbox(entry));
     client.on("refused", ({ room: name, error }) => {

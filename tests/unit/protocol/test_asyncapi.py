@@ -91,7 +91,7 @@ def _values(part: Any, key: str) -> Iterator[Any]:
     "said",
     [
         bodies.joined(requests.Join(1, "r"), "r", POSITION, True, [EVENT]),
-        bodies.resync("r", POSITION, True, [EVENT]),
+        bodies.resync("r", POSITION, True, [EVENT], b""),
         bodies.history(requests.History(1, "r"), "r", [EVENT], False),
         replies.HEARTBEAT,
     ],

@@ -256,9 +256,9 @@ def test_stored_events_are_put_into_replies_as_they_are(kept: list[bytes]) -> No
         "type": "joined", "id": 2, "room": NASTY_ROOM, "epoch": "k3v9", "seq": 1044, "mid": "m80",
         "recovered": True, "messages": parsed, "members": 7,
     }  # fmt: skip
-    assert json.loads(bodies.resync(NASTY_ROOM, position, False, kept)) == {
+    assert json.loads(bodies.resync(NASTY_ROOM, position, False, kept, b'"plans"')) == {
         "type": "resync", "room": NASTY_ROOM, "epoch": "k3v9", "seq": 1044, "mid": "m80",
-        "lost": False, "messages": parsed,
+        "lost": False, "topic": "plans", "messages": parsed,
     }  # fmt: skip
     assert json.loads(bodies.history(requests.History(7, "given"), NASTY_ROOM, kept, True)) == {
         "type": "history", "id": 7, "room": NASTY_ROOM, "messages": parsed, "more": True,
