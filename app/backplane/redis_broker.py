@@ -35,6 +35,8 @@ UNCONFIRMED_MAX = 20_000
 TICK_SECONDS = 0.002
 DEDUPE_SECONDS = 600
 DEDUPE_CIDS = 64
+EMPTY_SECONDS = 600
+"""A room in which nothing was said is forgotten so long after its last read; open ones are read far more often."""
 REFUSED: dict[bytes, Callable[[], ParleyError]] = {
     b"unknown": lambda: UnknownMessage("there is no such message, or it is no longer kept"),
     b"deleted": lambda: BadRequest("the message is deleted already"),
@@ -224,7 +226,7 @@ class RedisBroker:
         return await self._read(room, first, limit)
 
     async def _read(self, room: str, first: int, limit: int, epoch: str = "", mid: str = "") -> Page:
-        arguments = (2, keys.log(room), keys.meta(room), new_epoch(), self._kept[1], first, limit, epoch, mid)
+        arguments = (2, keys.log(room), keys.meta(room), new_epoch(), EMPTY_SECONDS, first, limit, epoch, mid)
         try:
             reply = await self._pipeline.run_script(self._pipeline.read, *arguments)
             top = Position(reply[0].decode(), reply[1], reply[2].decode())

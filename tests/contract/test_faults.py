@@ -182,9 +182,11 @@ async def test_reads_go_on_where_only_writing_fails(
     """History can be read from a store that takes nothing."""
     broker = await impatient.broker()
     await Sent().through(broker, room)
+    silent = (await broker.latest(f"{room}-silent", 5)).top
     await asyncio.to_thread(trouble, engine)
     assert len((await broker.latest(room, 5)).events) == 1
     assert len((await broker.between(room, 1, 5)).events) == 1
+    assert (await broker.since(f"{room}-silent", silent, 0)).proved
 
 
 async def test_a_room_cannot_be_begun_where_writing_fails(engine: Engine, impatient: RedisStage, room: str) -> None:

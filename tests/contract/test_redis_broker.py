@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from app.backplane import keys, redis_broker
-from app.backplane.redis_broker import CHANGES_AT_ONCE, DEDUPE_CIDS, DEDUPE_SECONDS
+from app.backplane.redis_broker import CHANGES_AT_ONCE, DEDUPE_CIDS, DEDUPE_SECONDS, EMPTY_SECONDS
 from app.config import Settings
 from app.errors import Unavailable
 from app.events import head
@@ -147,12 +147,21 @@ async def test_a_silent_room_vanishes_after_its_time(real: RedisStage, room: str
             assert client.ttl(key) > 0, key
 
 
-async def test_a_room_that_was_only_read_vanishes_too(real: RedisStage, room: str) -> None:
-    """Asking for a room's history leaves nothing behind for ever."""
-    broker = await real.broker()
-    await broker.latest(room, 10)
+async def test_a_room_where_nothing_was_said_lives_for_minutes(real: RedisStage, room: str) -> None:
+    """From its last read on, as the same room; with its first event as long as others."""
+    broker = await real.broker(kept_seconds=1000)
+    position = (await broker.latest(room, 10)).top
     with witness(real.url) as client:
-        assert client.ttl(keys.meta(room)) > 0
+        assert 0 < client.ttl(keys.meta(room)) <= EMPTY_SECONDS
+        for _ in range(3):
+            client.expire(keys.meta(room), 5)
+            page = await broker.since(room, position, 0)
+            assert (page.proved, page.top) == (True, position)
+            assert EMPTY_SECONDS - 5 < client.ttl(keys.meta(room)) <= EMPTY_SECONDS
+        await Sent().through(broker, room)
+        assert 86400 + 1000 <= client.ttl(keys.meta(room)) <= 86400 + 1250
+        assert (await broker.latest(room, 10)).top.epoch == position.epoch
+        assert client.ttl(keys.meta(room)) > 86400
 
 
 async def test_a_log_that_was_lost_alone_leaves_the_numbers(real: RedisStage, room: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from app.backplane import keys
+from app.backplane.redis_broker import EMPTY_SECONDS
 from tests.support import Peer, Server, Valkey, until_async
 
 
@@ -208,3 +210,25 @@ async def test_a_read_that_fails_leaves_no_room_deaf(
         assert time.monotonic() < give_up
     for peer in (ada, bob, carol):
         await peer.close()
+
+
+async def test_a_room_that_is_open_and_empty_stays_the_same_room(
+    server: Callable[..., Server], own_valkey: Valkey, room: str
+) -> None:
+    """Its position would expire within minutes; every audit of a worker that has it open renews that."""
+    here = server(redis_url=own_valkey.url)
+    ada = await Peer.open(here.ws, "Ada")
+    joined = await ada.ask("join", room=room)
+
+    def seconds_left() -> int:
+        return int((own_valkey.command("TTL", keys.meta(room)) or ":-2")[1:])
+
+    assert 0 < seconds_left() <= EMPTY_SECONDS
+    own_valkey.command("EXPIRE", keys.meta(room), "60")
+    await until_async(lambda: seconds_left() > 60, "an audit")
+    other = await Peer.open(here.ws, "Bob")
+    assert (await other.ask("join", room=room))["epoch"] == joined["epoch"]
+    assert (await _send(ada, room, "first"))["seq"] == 1
+    assert seconds_left() > 30 * 86400
+    await ada.close()
+    await other.close()

@@ -1,7 +1,7 @@
 -- Reads a room's position and a part of its log; makes the epoch of a room that has none. For the log see publish.lua.
 --
 -- KEYS  log, meta
--- ARGV  1 epoch for a new room   2 seconds kept
+-- ARGV  1 epoch for a new room   2 seconds that a room lives in which nothing was ever said, from the last read
 --       3 first seq wanted (0: the latest)   4 most events wanted   5, 6 epoch and mid to prove at seq first - 1
 --         (5 empty: nothing to prove)
 --
@@ -13,9 +13,10 @@ if not epoch or not seq then
   epoch, seq, mid = ARGV[1], 0, ''
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[2], 'epoch', epoch, 'seq', 0, 'mid', '', 'renewed', 0)
-  redis.call('EXPIRE', KEYS[2], math.floor(ARGV[2] * 1.25) + 86400)
 end
 seq = tonumber(seq)
+-- Workers read every room that is open there now and then. A Redis that takes no writes is no reason not to be read.
+if seq == 0 then redis.pcall('EXPIRE', KEYS[2], ARGV[2]) end
 local length = redis.call('LLEN', KEYS[1])
 local from, most = tonumber(ARGV[3]), tonumber(ARGV[4])
 
