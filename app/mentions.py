@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from app.protocol.names import NAME_MAX
+import msgspec
+
+from app.protocol.names import NAME_MAX, SERVICE
 
 SIGNS_MAX = 50
 PEOPLE_MAX = 20
+AUTHORS_OF = 100
+"""Whoever is the author of one of a room's last events, so many, can be meant without being there."""
+
+
+class _Event(msgspec.Struct):
+    user: str = ""
+    name: str = ""
+
+
+_event: msgspec.json.Decoder[_Event] = msgspec.json.Decoder(_Event)
+
+
+def authors(events: Iterable[bytes]) -> dict[str, str]:
+    """User -> last name of the people whose events these are, given oldest first; services are none."""
+    found = {event.user: event.name for event in map(_event.decode, events)}
+    return {user: name for user, name in found.items() if user and not user.startswith(SERVICE)}
+
+
+def with_authors(there: Mapping[str, str], events: Iterable[bytes]) -> Iterable[tuple[str, str]]:
+    """User and name of all who can be meant: who is there, then who is not and has written of late.
+
+    A user has one name, the one that is used now.
+    """
+    yield from there.items()
+    for user, name in authors(events).items():
+        if user not in there:
+            yield user, name
 
 
 def mentioned(text: str, people: Iterable[tuple[str, str]]) -> list[str]:
     """The users meant, in order, each once, at most PEOPLE_MAX.
 
     A name counts behind an `@` that no letter or digit precedes, in any case, up to its end: the longest that fits, and
-    everybody of that name.
+    everybody of that name. Of two with one name nobody but the author knows who was meant, so neither may miss it.
 
     Args:
         people: user and name of those who can be meant.

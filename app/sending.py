@@ -11,7 +11,7 @@ from app.backplane.broker import Broker
 from app.direct import Direct
 from app.errors import RateLimited
 from app.member import Member
-from app.mentions import mentioned
+from app.mentions import AUTHORS_OF, mentioned, with_authors
 from app.metrics import Counters
 from app.presence import Presence
 from app.protocol import bodies, requests
@@ -78,11 +78,14 @@ class Sending:
         return Asked(author, request, bodies.mentioning(body, users), tell)
 
     def people_of(self, room: Room) -> Iterable[tuple[str, str]]:
-        """User and name of the people of a room who can be meant by name: all, or where they are many those here."""
-        everybody = self._presence.people(room.name)
-        if everybody:
-            return everybody.items()
-        return ((member.user, member.name) for member in room.members[:MEANT_MAX] if isinstance(member, Member))
+        """User and name of the people of a room who can be meant by name.
+
+        All who are there, or where they are many those of this worker; and who has written of late, there or not.
+        """
+        there = self._presence.people(room.name) or {
+            member.user: member.name for member in room.members[:MEANT_MAX] if isinstance(member, Member)
+        }
+        return with_authors(there, room.latest(AUTHORS_OF))
 
     def admit(self, member: Member) -> None:
         """Raises RateLimited for a member with too many changes on their way, or too many of late."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import cast
 
 import msgspec
@@ -14,6 +15,7 @@ from app.backplane.broker import Broker
 from app.backplane.rosters import Store, Written
 from app.directory import ROOMS_MAX, Directory
 from app.errors import NotConfirmed, UnknownRoom
+from app.mentions import AUTHORS_OF, with_authors
 from app.paging import shown, sides
 from app.presence import Presence
 from app.protocol.replies import Person
@@ -73,6 +75,11 @@ class Reading:
         """User -> name of the people of a room; of nobody where they are only counted."""
         about = await self._activity.room(room, self._presence.workers)
         return await self._names(room) if about is not None and 0 < about.members <= NAMED_MAX else {}
+
+    async def known(self, room: str) -> Iterable[tuple[str, str]]:
+        """User and name of those who can be meant in a room: its people, and who has written there of late."""
+        names = await self.names(room)
+        return with_authors(names, (await self._broker.latest(room, AUTHORS_OF)).events)
 
     async def _names(self, room: str) -> dict[str, str]:
         read: asyncio.Future[list[Written] | None] = asyncio.get_running_loop().create_future()

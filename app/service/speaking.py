@@ -54,7 +54,7 @@ class Speaking:
         check_text(text, self._text_chars)
         cid = _cid(idempotency) if idempotency else secrets.token_hex(12)
         lane = f"{zlib.crc32(cid.encode()) % LANES:x}" if idempotency else "once"
-        people = (await self._reading.names(room)).items() if "@" in text else ()
+        people = await self._reading.known(room) if "@" in text else ()
         users = mentioned(text, people)
         body = bodies.message_body(bodies.message_start(room, key.user, key.name), cid, text)
         change = _Message(f"{key.user}/{lane}", cid, bodies.mentioning(body, users), self._counters)

@@ -74,6 +74,24 @@ async def test_a_mention_is_completed_marked_and_counted(replicas: tuple[str, st
     await expect(ada.rows.last.locator(".mention")).to_have_count(0)
 
 
+async def test_who_has_written_and_left_can_be_mentioned(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Completion offers them still, and whoever comes back sees that the message is meant for them."""
+    ada = await visit(replicas[0], room, **WIDE)
+    bob = await visit(replicas[1], room, "Bob Builder")
+    await bob.say("back soon")
+    await expect(ada.row("back soon")).to_be_visible()
+    await bob.enter(f"{room}-b")
+    await bob.page.get_by_role("button", name=f"Leave {room}", exact=True).click()
+    await expect(people(ada).get_by_role("listitem")).to_have_count(1)
+    await ada.composer.press_sequentially("look, @bo")
+    await expect(ada.page.get_by_role("option", name="Bob Builder")).to_be_visible()
+    await ada.composer.press("Enter")
+    await ada.composer.press("Enter")
+    await expect(ada.row("look, @Bob Builder").locator(".mention")).to_have_text("@Bob Builder")
+    await bob.enter(room)
+    await expect(bob.row("look, @Bob Builder")).to_contain_text("mentions you")
+
+
 async def test_two_people_talk_alone(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """A click on a person opens a room of the two; it appears by itself with the other, with what was said there."""
     ada = await visit(replicas[0], room, **WIDE)

@@ -149,3 +149,28 @@ async def test_somebody_mentioned_is_told_elsewhere(url: str, room: str) -> None
     assert (await heard(inside, "message"))["mentions"] == [inside.welcome["user"]]
     for peer in (ada, inside, outside):
         await peer.close()
+
+
+async def test_who_has_written_and_left_is_meant_on_each_worker(url: str, room: str) -> None:
+    """By members of both workers; whoever comes back finds the mention in the page, and was told elsewhere."""
+    ada, eve = await on_each_worker(url, "Ada")
+    bob = await Peer.open(url, "Bob")
+    for peer in (ada, eve, bob):
+        await peer.ask("join", room=room)
+    for peer in (ada, eve):
+        while bob.welcome["user"] not in [one["user"] for one in (await peer.push("presence")).get("joined", [])]:
+            pass
+    await bob.ask("send", room=room, cid="c1", text="back soon")
+    for peer in (ada, eve):
+        assert (await peer.push("message"))["text"] == "back soon"
+    await bob.ask("leave", room=room)
+    for peer in (ada, eve):
+        while bob.welcome["user"] not in (await peer.push("presence")).get("left", []):
+            pass
+    for peer in (ada, eve):
+        sent = await peer.ask("send", room=room, cid="c2", text="@bob please look")
+        assert (await heard(bob, "mentioned"))["seq"] == sent["seq"]
+    page = (await bob.ask("join", room=room))["messages"]
+    assert [event.get("mentions") for event in page] == [None, [bob.welcome["user"]], [bob.welcome["user"]]]
+    for peer in (ada, eve, bob):
+        await peer.close()

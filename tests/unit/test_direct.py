@@ -190,3 +190,28 @@ async def test_an_edit_changes_who_is_meant() -> None:
     assert "mentions" not in page["messages"][0]
     assert page["messages"][1]["type"] == "superseded"
     assert told(grace, "mentioned") == []
+
+
+@pytest.mark.parametrize("crowd", [0, 6])
+async def test_who_has_written_is_meant_though_away(crowd: int) -> None:
+    """On every worker, those that open the room later too, and where people are only counted; by an edit as well."""
+    here, there, ada, bob = await two_workers()
+    for visitor in (ada, bob, *[await here.visitor(f"g{number}") for number in range(crowd)]):
+        await visitor.ask("join", room="r")
+    await say(bob, "r", "back soon")
+    await until_async(lambda: told(ada, "message"), "it arrives")
+    await bob.ask("leave", room="r")
+    for worker in (here, there):
+        await worker.presence.sweep()
+    assert bob.member.user not in here.presence.people("r")
+    grace = await Worker(here.store).visitor("Grace")
+    await grace.ask("join", room="r")
+    for visitor in (ada, grace):
+        sent = await say(visitor, "r", "@Bob please look")
+        await until_async(lambda visitor=visitor, sent=sent: sent["seq"] in visitor.seqs, "it arrives")
+        assert told(visitor, "message")[-1]["mentions"] == [bob.member.user]
+    await until_async(lambda: len(told(bob, "mentioned")) == 2, "Bob is told elsewhere")
+    seq = (await say(ada, "r", "nobody"))["seq"]
+    await ada.ask("edit", room="r", cid="e1", seq=seq, text="@Bob after all")
+    await until_async(lambda: told(ada, "edited"), "it arrives")
+    assert told(ada, "edited")[0]["mentions"] == [bob.member.user]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from app.mentions import PEOPLE_MAX, mentioned
+from app.mentions import PEOPLE_MAX, authors, mentioned, with_authors
 
 PEOPLE = [
     ("u1", "Ada"),
@@ -48,3 +50,30 @@ def test_a_text_means_a_bounded_number_of_people() -> None:
     assert len(mentioned(" ".join(f"@n{number}" for number in range(100)), crowd)) == PEOPLE_MAX
     assert len(mentioned("@same", [(f"u{number}", "same") for number in range(100)])) == PEOPLE_MAX
     assert mentioned("@" * 4000, crowd) == []
+
+
+def event(user: str, name: str, **more: str) -> bytes:
+    """An event of somebody's."""
+    return json.dumps({"seq": 1, "mid": "m", "ts": 1, "type": "message", "user": user, "name": name, **more}).encode()
+
+
+def test_authors_of_events_are_people_under_their_last_name() -> None:
+    """Of any event; what a service says has no person as its author."""
+    events = [
+        event("u1", "Ada", text='"user":"u9"'),
+        event("u2", "Bob", type="reacted"),
+        event("u1", "Ada L"),
+        event("svc:Robot", "Robot"),
+        b'{"seq":5,"mid":"m","ts":1,"type":"superseded"}',
+    ]
+    assert authors(events) == {"u1": "Ada L", "u2": "Bob"}
+    assert authors([]) == {}
+
+
+def test_who_is_there_is_meant_by_the_name_of_now_and_authors_beside_them() -> None:
+    """Two of one name are both meant, who is there first; an old name of somebody who is there means nobody."""
+    events = [event("u1", "Ada before"), event("u2", "Bob"), event("u3", "Bob"), event("u4", "Eve")]
+    people = list(with_authors({"u5": "Bob", "u1": "Ada"}, events))
+    assert mentioned("@bob", people) == ["u5", "u2", "u3"]
+    assert mentioned("@Ada before", people) == ["u1"]
+    assert mentioned("@Eve", people) == ["u4"]

@@ -3,8 +3,10 @@
 import { html } from "../vendor/vendor.js";
 import { Avatar, Name } from "./people.js";
 
-/** The server's own bound for a name, and how many are offered. */
+/** The server's own bounds: of a name, and of the last messages whose authors can be meant when they are away. */
 const NAME_MAX = 32;
+const AUTHORS_OF = 100;
+/** How many are offered. */
 const MOST = 6;
 
 /** Everybody who can be mentioned in a room but the viewer: who is there first, then who has written. */
@@ -13,7 +15,7 @@ export function peopleOf(chat, room) {
   const add = (user, name) => user !== chat.user.value && name && !all.has(user) && all.set(user, { user, name });
   const there = [...(room.people.value ?? [])].sort(([, one], [, other]) => one.localeCompare(other));
   for (const [user, name] of there) add(user, name);
-  for (const { user } of room.timeline.latest.slice(-200).reverse()) add(user, chat.names.get(user));
+  for (const { user } of room.timeline.latest.slice(-AUTHORS_OF).reverse()) add(user, chat.names.get(user));
   return [...all.values()];
 }
 

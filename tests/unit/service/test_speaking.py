@@ -86,6 +86,18 @@ async def test_who_is_meant_and_elsewhere_is_told(desk: Desk) -> None:
     }
 
 
+async def test_who_has_written_is_meant_though_away(desk: Desk) -> None:
+    """The log says who that is; nobody is there."""
+    ada = await desk.worker.visitor("Ada")
+    await ada.ask("join", room="r")
+    await ada.ask("send", room="r", cid="c1", text="back soon")
+    await ada.ask("leave", room="r")
+    await desk.worker.presence.sweep()
+    sent = await desk.say("@Ada and @Robot look")
+    event = json.loads(desk.worker.store.rooms["r"].log[-1])
+    assert (event["seq"], event["mentions"]) == (sent.seq, [ada.member.user])
+
+
 async def test_an_idempotency_key_belongs_to_its_service_and_room(desk: Desk) -> None:
     """Elsewhere it is another message; without one every message is another."""
     sent = [
