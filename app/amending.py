@@ -84,15 +84,16 @@ class Amending:
             sign = emoji(request.emoji)
             reacted = bodies.ReactedBody("reacted", room.name, request.cid, request.seq, *who, sign, request.on)
             more = b"1" if request.on else b""
-            return reacted, Amendment("react", request.seq, member.user, replies.encode(sign), more)
+            return reacted, Amendment("react", request.seq, member.user, replies.encode(sign), more, mid=request.mid)
         foreign = self._rights.may(member, Action.AMEND_FOREIGN, room.name)
         if isinstance(request, requests.Delete):
             deleted = bodies.DeletedBody("deleted", room.name, request.cid, request.seq, *who)
-            return deleted, Amendment("delete", request.seq, member.user, foreign=foreign)
+            return deleted, Amendment("delete", request.seq, member.user, foreign=foreign, mid=request.mid)
         users = mentioned(request.text, self._people(room)) if "@" in request.text else []
         edited = bodies.EditedBody("edited", room.name, request.cid, request.seq, *who, request.text, users)
         more = replies.encode(users) if users else b""
-        return edited, Amendment("edit", request.seq, member.user, replies.encode(request.text), more, foreign)
+        text = replies.encode(request.text)
+        return edited, Amendment("edit", request.seq, member.user, text, more, foreign, request.mid)
 
 
 def check_text(text: str, most_chars: int) -> None:

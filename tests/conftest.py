@@ -42,6 +42,16 @@ def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
     store.stop()
 
 
+@pytest.fixture
+def forgetful_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A Valkey that keeps what SAVE was told to: killed and started again, its logs have lost their tails."""
+    directory = tmp_path / "forgetful"
+    directory.mkdir()
+    store = Valkey(directory)
+    yield store
+    store.stop()
+
+
 @contextlib.contextmanager
 def _servers(directory: Path) -> Iterator[Callable[..., Server]]:
     running: list[Server] = []

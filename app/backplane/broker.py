@@ -69,6 +69,7 @@ class Amendment(NamedTuple):
         user: who does it. A message is edited and deleted by its own user, unless `foreign` is set.
         value: JSON string: the new text, the emoji, the topic.
         more: edit: who is mentioned now, as a JSON array, if anybody; react: b"1" adds, empty takes away.
+        mid: of the message, where its author knows it: another one that has its seq now is left alone.
     """
 
     kind: str
@@ -77,6 +78,7 @@ class Amendment(NamedTuple):
     value: bytes = b""
     more: bytes = b""
     foreign: bool = False
+    mid: str = ""
 
 
 class Page(NamedTuple):
@@ -112,8 +114,8 @@ class Broker(Protocol):
     def amend(self, room: str, change: Change, amendment: Amendment) -> None:
         """Store, fold in and publish an amendment, in order with the same caller's other changes of the room.
 
-        It fails with UnknownMessage (none there, or not kept any more), BadRequest (deleted already, no room for one
-        more reaction) or Forbidden (of another user), and then nothing is stored.
+        It fails with UnknownMessage (none with that seq and mid, or not kept any more), BadRequest (deleted already, no
+        room for one more reaction) or Forbidden (of another user), and then nothing is stored.
 
         Raises:
             Unavailable: as `publish`.

@@ -253,8 +253,8 @@ def new_epoch() -> str:
 
 def _arguments(amendment: Amendment) -> tuple[str | bytes | int, ...]:
     """What scripts/amend.lua asks for."""
-    kind, of, user, value, more, foreign = amendment
-    return kind, of, encode(user), b"1" if foreign else b"", value, more
+    kind, of, user, value, more, foreign, mid = amendment
+    return kind, of, encode(user), b"1" if foreign else b"", value, more, mid
 
 
 _author = attrgetter("author")

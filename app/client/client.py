@@ -188,21 +188,33 @@ class Client:
         """
         return await self._change("send", room, cid, text=text)
 
-    async def edit(self, room: str, seq: int, text: str, cid: str | None = None) -> Ack:
-        """Give one's own message another text; like `send`."""
-        return await self._change("edit", room, cid, seq=seq, text=text)
+    # A message is named by seq and mid, as a room that lost events uses their seqs again. Without a mid it is the one
+    # that this client knows by that seq: of the last events, of its acks, of the rows that it keeps.
 
-    async def delete(self, room: str, seq: int, cid: str | None = None) -> Ack:
-        """Delete one's own message, its text for good; like `send`."""
-        return await self._change("delete", room, cid, seq=seq)
+    async def edit(self, room: str, seq: int, text: str, cid: str | None = None, mid: str = "") -> Ack:
+        """Give one's own message another text; like `send`. Refused if no message has that seq and mid any more."""
+        return await self._change("edit", room, cid, **self._named(room, seq, mid), text=text)
 
-    async def react(self, room: str, seq: int, emoji: str, on: bool = True, cid: str | None = None) -> Ack:
-        """Put an emoji to a message, or take it away; like `send`."""
-        return await self._change("react", room, cid, seq=seq, emoji=emoji, on=on)
+    async def delete(self, room: str, seq: int, cid: str | None = None, mid: str = "") -> Ack:
+        """Delete one's own message, its text for good; like `edit`."""
+        return await self._change("delete", room, cid, **self._named(room, seq, mid))
+
+    async def react(
+        self, room: str, seq: int, emoji: str, on: bool = True, cid: str | None = None, mid: str = ""
+    ) -> Ack:
+        """Put an emoji to a message, or take it away; like `edit`."""
+        return await self._change("react", room, cid, **self._named(room, seq, mid), emoji=emoji, on=on)
 
     async def topic(self, room: str, topic: str, cid: str | None = None) -> Ack:
         """Give a room a topic, or none by an empty one; like `send`."""
         return await self._change("topic", room, cid, topic=topic)
+
+    def _named(self, room: str, seq: int, mid: str) -> Message:
+        joined = self._rooms.by_name.get(room)
+        known = mid or (joined.room.mid_of(seq) if joined is not None else "")
+        if joined is not None and not known:
+            raise Refused("unknown_message", f"this client has not seen message {seq}: name its mid as well")
+        return {"seq": seq, "mid": known}
 
     async def _change(self, type_: str, room: str, cid: str | None, **fields: Any) -> Ack:
         joined = self._rooms.by_name.get(room)
@@ -210,7 +222,9 @@ class Client:
             raise Refused("not_joined", "join the room first")
         if type_ == "send":
             joined.typed_at = float("-inf")  # a message ends the typing: the next key tells of it anew
-        return await self._outbox.change(type_, {"room": room, "cid": cid or secrets.token_hex(8), **fields})
+        ack = await self._outbox.change(type_, {"room": room, "cid": cid or secrets.token_hex(8), **fields})
+        joined.room.acknowledged(ack.seq, ack.mid)
+        return ack
 
     # Requests: asked once, on this connection. Without one they raise a temporary Refused.
 

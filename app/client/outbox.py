@@ -39,12 +39,6 @@ class _Change:
         if not self.result.done():
             self.result.set_exception(error)
 
-    def outdate(self) -> None:
-        if self.tried_at:
-            self.fail(Unconfirmed("the room's seqs started anew before it was acknowledged"))
-        else:
-            self.fail(Refused("unknown_message", "the room has started anew: there is no such message any more"))
-
     def give_up(self) -> None:
         if self.tried_at:
             self.fail(Unconfirmed("given up before it was acknowledged; it may or may not be stored"))
@@ -89,13 +83,6 @@ class Outbox:
     def release(self, room: str) -> None:
         """The room is joined: send."""
         self._lanes[room].ready.set()
-
-    def renumber(self, room: str) -> None:
-        """The room's seqs have started anew: changes to messages by their old seqs would reach others, and fail."""
-        lane = self._lanes[room]
-        for change in (*lane.carried, *lane.changes):
-            if "seq" in change.body:
-                change.outdate()
 
     async def shut(self, room: str) -> None:
         """Give up what waits for a room."""

@@ -68,7 +68,8 @@ class Room:
         self.read = 0
         self.rights: list[str] = []
         self.muted_until = 0.0
-        self._mids: dict[str, None] = {}
+        self._mids: dict[int, str] = {}
+        self._acked: dict[int, str] = {}
 
     def receive(self, event: Message) -> Verdict:
         """Judge a live event; DELIVER advances the position past it and folds it in.
@@ -109,7 +110,7 @@ class Room:
         same_epoch = before is not None and before.epoch == now.epoch
         if not same_epoch:
             self._mids.clear()
-        fresh = [event for event in messages if event["mid"] not in self._mids]
+        fresh = [event for event in messages if self._mids.get(event["seq"]) != event["mid"]]
         for event in messages:
             self._remember(event)
         if before is None:
@@ -120,6 +121,16 @@ class Room:
             return fresh, None
         upto = (fresh[0]["seq"] if fresh else now.seq + 1) - 1
         return fresh, Gap(before.seq, upto, not same_epoch)
+
+    def acknowledged(self, seq: int, mid: str) -> None:
+        """A change of this client is that event, which may come later. Its mid is empty if it is no longer kept."""
+        if mid:
+            _keep(self._acked, seq, mid)
+
+    def mid_of(self, seq: int) -> str:
+        """The mid of the message that this client knows by that seq; empty if it knows none."""
+        row = self.timeline.get(seq)
+        return self._mids.get(seq) or self._acked.get(seq) or (row.mid if row is not None else "")
 
     # What is not part of the sequence
 
@@ -180,9 +191,13 @@ class Room:
                 self.topic = event["topic"]
 
     def _remember(self, event: Message) -> None:
-        self._mids[event["mid"]] = None
-        if len(self._mids) > REMEMBERED:
-            del self._mids[next(iter(self._mids))]
+        _keep(self._mids, event["seq"], event["mid"])
+
+
+def _keep(mids: dict[int, str], seq: int, mid: str) -> None:
+    mids[seq] = mid
+    if len(mids) > REMEMBERED:
+        del mids[next(iter(mids))]
 
 
 def _names(people: Any) -> dict[str, str]:

@@ -124,8 +124,6 @@ class Rooms:
 
     def _hand_on(self, room: Room, events: list[Message], gap: Gap | None) -> None:
         if gap is not None:
-            if gap.epoch_changed:
-                self._outbox.renumber(room.name)
             detail = {"after": gap.after, "upto": gap.upto, "epoch_changed": gap.epoch_changed}
             self._tell("gap", {"room": room.name, **detail})
         for event in events:

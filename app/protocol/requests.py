@@ -63,26 +63,28 @@ class Send(Struct, tag="send", frozen=True):
 
 
 class Edit(Struct, tag="edit", frozen=True):
-    """Another text for a message of one's own."""
+    """Another text for a message of one's own. With its `mid`, another message that has its `seq` now is left alone."""
 
     id: RequestId
     room: str
     cid: Token
     seq: Seq
     text: str
+    mid: Opaque = ""
 
 
 class Delete(Struct, tag="delete", frozen=True):
-    """The text of a message of one's own goes, for good."""
+    """The text of a message of one's own goes, for good; `mid` as in an edit."""
 
     id: RequestId
     room: str
     cid: Token
     seq: Seq
+    mid: Opaque = ""
 
 
 class React(Struct, tag="react", frozen=True):
-    """An emoji for a message; `on` false takes it back."""
+    """An emoji for a message; `on` false takes it back; `mid` as in an edit."""
 
     id: RequestId
     room: str
@@ -90,6 +92,7 @@ class React(Struct, tag="react", frozen=True):
     seq: Seq
     emoji: str
     on: bool = True
+    mid: Opaque = ""
 
 
 class SetTopic(Struct, tag="topic", frozen=True):

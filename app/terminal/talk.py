@@ -206,11 +206,14 @@ class Talk:
                 topic = self._here().topic
                 self.screen.show([note(f"the topic is: {inline(topic)}" if topic else "no topic is set")])
             case "edit":
-                await client.edit(self.room, self._last(mine=True).seq, rest)
+                row = self._last(mine=True)
+                await client.edit(self.room, row.seq, rest, mid=row.mid)
             case "delete":
-                await client.delete(self.room, self._last(mine=True).seq)
+                row = self._last(mine=True)
+                await client.delete(self.room, row.seq, mid=row.mid)
             case "react":
-                await client.react(self.room, self._last(mine=False).seq, rest)
+                row = self._last(mine=False)
+                await client.react(self.room, row.seq, rest, mid=row.mid)
             case "older":
                 await self._older()
 

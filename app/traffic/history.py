@@ -115,7 +115,7 @@ class Hole(Base, frozen=True, tag="hole"):
 class Sent(Base, frozen=True, tag="sent"):
     """The client was asked to send this. The same cid may be sent again later, with the same content.
 
-    `what` is the kind of event that comes of it.
+    `what` is the kind of event that comes of it, `of` and `of_mid` name the message that it amends.
     """
 
     cid: str
@@ -124,6 +124,7 @@ class Sent(Base, frozen=True, tag="sent"):
     of: int = 0
     emoji: str = ""
     on: bool = False
+    of_mid: str = ""
 
 
 class Acked(Base, frozen=True, tag="acked"):

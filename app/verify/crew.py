@@ -64,8 +64,8 @@ class Participant:
         self._clock = clock
         self._node = ""
         self._sent: list[Sent] = []
-        self._own: dict[str, list[int]] = {}
-        self._seen: dict[str, deque[int]] = {}
+        self._own: dict[str, list[tuple[int, str]]] = {}
+        self._seen: dict[str, deque[tuple[int, str]]] = {}
         self._numbers = 0
 
     async def enter(self, rooms: list[str]) -> None:
@@ -82,7 +82,7 @@ class Participant:
         ack = await self._new(Sent(0.0, room, cid, text or f"{cid} {secrets.token_hex(8)}"))
         if ack is not None:
             own = self._own.setdefault(room, [])
-            own.append(ack.seq)
+            own.append((ack.seq, ack.mid))
             del own[:-OWN_KEPT]
         return ack
 
@@ -91,13 +91,16 @@ class Participant:
         cid, own, seen = self._cid(), self._own.get(room), self._seen.get(room)
         dice = random.random()
         if own and dice < EDIT_SHARE:
-            return await self._new(Sent(0.0, room, cid, f"{cid} {secrets.token_hex(8)}", "edited", random.choice(own)))
+            of, mid = random.choice(own)
+            text = f"{cid} {secrets.token_hex(8)}"
+            return await self._new(Sent(0.0, room, cid, text, "edited", of, of_mid=mid))
         if own and dice < EDIT_SHARE + DELETE_SHARE:
-            return await self._new(Sent(0.0, room, cid, "", "deleted", own.pop(random.randrange(len(own)))))
+            of, mid = own.pop(random.randrange(len(own)))
+            return await self._new(Sent(0.0, room, cid, "", "deleted", of, of_mid=mid))
         if seen:
             on = random.random() < ON_SHARE
-            change = Sent(0.0, room, cid, "", "reacted", random.choice(seen), random.choice(EMOJI), on)
-            return await self._new(change)
+            of, mid = random.choice(seen)
+            return await self._new(Sent(0.0, room, cid, "", "reacted", of, random.choice(EMOJI), on, mid))
         return None
 
     async def say_again(self) -> None:
@@ -115,14 +118,14 @@ class Participant:
         return await self._send(change)
 
     def _carry(self, change: Sent) -> Coroutine[Any, Any, Ack]:
-        room, cid, of = change.room, change.cid, change.of
+        room, cid, of, mid = change.room, change.cid, change.of, change.of_mid
         match change.what:
             case "edited":
-                return self.client.edit(room, of, change.text, cid)
+                return self.client.edit(room, of, change.text, cid, mid)
             case "deleted":
-                return self.client.delete(room, of, cid)
+                return self.client.delete(room, of, cid, mid)
             case "reacted":
-                return self.client.react(room, of, change.emoji, change.on, cid)
+                return self.client.react(room, of, change.emoji, change.on, cid, mid)
         return self.client.send(room, change.text, cid)
 
     async def _send(self, change: Sent) -> Ack | None:
@@ -147,7 +150,7 @@ class Participant:
                 event = Event.read(detail)
                 note(Seen(now, detail["room"], event))
                 if event.kind == "message":
-                    self._seen.setdefault(detail["room"], deque(maxlen=SEEN_KEPT)).append(event.seq)
+                    self._seen.setdefault(detail["room"], deque(maxlen=SEEN_KEPT)).append((event.seq, event.mid))
             case "joined":
                 since = detail["since"]
                 events = [Event.read(event) for event in detail["messages"]]

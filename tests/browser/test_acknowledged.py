@@ -183,7 +183,7 @@ async def test_what_was_acknowledged_stays_when_the_seqs_start_anew(ada: Visitor
 async def test_a_change_waiting_for_old_seqs_is_not_made_to_a_new_message(
     ada: Visitor, double: ServerDouble, tried: bool
 ) -> None:
-    """The seqs start anew while it waits: the message that has that seq now stays as it is."""
+    """The seqs start anew while it waits: it names the message it was meant for, and the new one stays as it is."""
     double.release()
     await ada.say("old")
     if tried:
@@ -198,6 +198,7 @@ async def test_a_change_waiting_for_old_seqs_is_not_made_to_a_new_message(
     await editor(ada).press("Enter")
     await expect(ada.row("changed")).to_have_attribute("data-state", "pending")
     double.position = {"epoch": "e2", "seq": 1, "mid": "n1"}
+    double.answer["edit"] = lambda _: {"type": "error", "code": "unknown_message", "message": "no such message"}
     double.answer["join"] = lambda request: {
         **double._join(request),
         "messages": [double.event(1, mid="n1", user="u1", name="Ada", text="new")],
@@ -206,6 +207,7 @@ async def test_a_change_waiting_for_old_seqs_is_not_made_to_a_new_message(
         double.close(1012)
     await expect(ada.row("new")).to_be_visible()
     await expect(ada.row("old")).to_have_attribute("data-state", "sent")
+    await expect(ada.page.get_by_text("Not changed: no such message")).to_be_visible()
     await ada.say("newer")
     assert await ada.texts() == ["old", "new", "newer"]
-    assert len(double.requests("edit")) == tried
+    assert [message["mid"] for message in double.requests("edit")] == ["m1"] * (1 + tried)

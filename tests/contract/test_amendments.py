@@ -123,6 +123,31 @@ async def test_only_the_own_message_is_edited_and_deleted(stage: Stage, room: st
     assert (await kept(stage, room, 1))["deleted"] is True
 
 
+@pytest.mark.parametrize("at_once", [1, 5])
+async def test_a_message_of_another_mid_is_left_alone(stage: Stage, room: str, at_once: int) -> None:
+    """Who names a mid means that message: another one with its seq is none to amend, and nothing is stored."""
+    broker = await stage.broker()
+    sent = [Sent(text=f"t{number}") for number in range(5)]
+    for number, one in enumerate(sent, 1):
+        broker.publish(room, one)
+        if number % at_once == 0:
+            await one.answered()
+    before = await stage.log(room)
+    mids = [head(event).mid for event in before]
+    for seq in (1, 3, 5):
+        for mid in ("lost.3", mids[seq % 5], mids[seq - 1] + "0", mids[seq - 1][:-2], "."):
+            for amends in (edit(seq, "x", mid=mid), delete(seq, mid=mid), react(seq, mid=mid)):
+                error = refusal(await amends.through(broker, room))
+                assert type(error) is UnknownMessage
+    assert await stage.log(room) == before
+    for seq in (1, 3, 5):
+        for amends in (edit(seq, "new", mid=mids[seq - 1]), react(seq, mid=mids[seq - 1]), edit(seq, "newer")):
+            assert (await amends.through(broker, room)).seq > 5
+        assert (await kept(stage, room, seq))["text"] == "newer"
+        await delete(seq, mid=mids[seq - 1]).through(broker, room)
+        assert (await kept(stage, room, seq))["deleted"] is True
+
+
 async def test_what_is_no_message_cannot_be_amended(stage: Stage, room: str) -> None:
     """No such seq, an event that is no message, a message deleted already: refused, and nothing is stored."""
     broker = await stage.broker()

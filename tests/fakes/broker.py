@@ -52,7 +52,7 @@ class Kept:
             return [(0, amendment.value)]
         index = amendment.of - self.oldest
         message = json.loads(self.log[index]) if 0 <= index < len(self.log) else {}
-        if message.get("type") != "message":
+        if message.get("type") != "message" or amendment.mid not in ("", message["mid"]):
             raise UnknownMessage("there is no such message, or it is no longer kept")
         if message.get("deleted"):
             raise BadRequest("the message is deleted already")

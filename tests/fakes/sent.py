@@ -76,11 +76,18 @@ class Amends(Sent):
     """An amendment that keeps its answers."""
 
     def __init__(
-        self, kind: str, of: int, value: str = "", more: bytes = b"", sender: str = "u1/s1", cid: str | None = None
+        self,
+        kind: str,
+        of: int,
+        value: str = "",
+        more: bytes = b"",
+        sender: str = "u1/s1",
+        cid: str | None = None,
+        mid: str = "",
     ) -> None:
         super().__init__(cid, sender)
         user = sender.partition("/")[0]
-        self.amendment = Amendment(kind, of, user, json.dumps(value, ensure_ascii=False).encode(), more)
+        self.amendment = Amendment(kind, of, user, json.dumps(value, ensure_ascii=False).encode(), more, mid=mid)
         event = {"type": {"edit": "edited", "delete": "deleted", "react": "reacted"}.get(kind, kind)}
         event |= {"cid": self.cid, "of": of, "user": user, "name": "N"}
         event |= {"edit": {"text": value}, "react": {"emoji": value, "on": bool(more)}, "topic": {"topic": value}}.get(

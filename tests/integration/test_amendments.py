@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from app.backplane import keys
+from app.client import Client, Refused, Tuning
 from tests.contract.engines import witness
-from tests.support import Peer, Server, Valkey
+from tests.support import Peer, Server, Valkey, until_async
 
 HEART = "\u2764\ufe0f"
 
@@ -98,3 +102,43 @@ async def test_a_deleted_text_is_gone_from_redis(url: str, valkey: Valkey, room:
         await ada.ask("delete", room=room, cid="d1", seq=1)
         assert b"needle" not in everything()
     await ada.close()
+
+
+@pytest.mark.parametrize("tail", [True, False], ids=["tail lost", "all lost"])
+async def test_what_was_meant_for_a_lost_message_reaches_no_other(
+    server: Callable[..., Server], forgetful_valkey: Valkey, room: str, tail: bool
+) -> None:
+    """Redis comes back without the message while its edit waits; who has the seq now keeps what it said."""
+    here = server(redis_url=forgetful_valkey.url)
+    tuning = Tuning(base_seconds=0.05, cap_seconds=0.1)
+    async with Client(here.ws, name="Ada", tuning=tuning) as ada, Client(here.ws, name="Bob", tuning=tuning) as bob:
+        for client in (ada, bob):
+            await client.join(room)
+        if tail:
+            await bob.send(room, "kept")
+            assert forgetful_valkey.command("SAVE") == "+OK"
+        mine, his = await ada.send(room, "lost"), await bob.send(room, "lost as well")
+        await until_async(lambda: ada.rooms[room].timeline.get(his.seq), "both have come")
+        ada.cut(away_seconds=2)
+        await until_async(lambda: ada.state == "waiting", "she is away")
+        meant = [
+            asyncio.create_task(ada.edit(room, mine.seq, "changed")),
+            asyncio.create_task(ada.react(room, his.seq, HEART)),
+            asyncio.create_task(ada.delete(room, mine.seq)),
+        ]
+        await asyncio.to_thread(forgetful_valkey.kill)
+        await asyncio.to_thread(forgetful_valkey.start)
+        async with Client(here.ws, guest=ada.guest, name="Ada", tuning=tuning) as phone:
+            await phone.join(room)
+            first = await phone.send(room, "lunch at 12")
+            second = await bob.send(room, "great news")
+            assert (first.seq, second.seq) == (mine.seq, his.seq)
+            for task in meant:
+                with pytest.raises(Refused, match="no such message"):
+                    await asyncio.wait_for(task, 20)
+            page = (await phone.history(room, after=first.seq - 1))["messages"]
+            assert [(event["seq"], event["text"]) for event in page] == [
+                (first.seq, "lunch at 12"),
+                (second.seq, "great news"),
+            ]
+            assert not any("reactions" in event or "edited" in event for event in page)

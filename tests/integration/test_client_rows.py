@@ -95,11 +95,11 @@ async def test_what_is_not_ones_own(shared_server: Server, room: str):
         await ada.join(room)
         await bob.join(room)
         ack = await ada.send(room, "mine")
-        for attempt in (bob.edit(room, ack.seq, "his"), bob.delete(room, ack.seq)):
+        for attempt in (bob.edit(room, ack.seq, "his", mid=ack.mid), bob.delete(room, ack.seq, mid=ack.mid)):
             with pytest.raises(Refused) as refused:
                 await attempt
             assert refused.value.code == "forbidden"
-        await bob.react(room, ack.seq, EMOJI[0])
+        await bob.react(room, ack.seq, EMOJI[0], mid=ack.mid)
         await bob.topic(room, "Tea")
         await until_async(lambda: ada.rooms[room].topic == "Tea", "the topic")
         assert seen(ada, room)[ack.seq] == ("Ada", "mine", False, 0, {EMOJI[0]: {bob.user}})

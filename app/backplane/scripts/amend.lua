@@ -5,6 +5,7 @@
 -- ARGV  10 edit, delete, react or topic   11 seq of the message (topic: 0)   12 the user, as JSON
 --       13 "1" if the user may amend what others wrote   14 edit: the text, react: the emoji, topic: the topic, as JSON
 --       15 edit: mentions as a JSON array, if any; react: "1" to add, "" to take away
+--       16 mid of the message, if its author knows it: a log that lost its tail, or all of it, uses its seqs again
 --
 -- Returns  epoch, ts, token and why not, where it is refused: unknown, deleted, foreign, full.
 --
@@ -18,12 +19,14 @@ local kind, target, amended = ARGV[10], tonumber(ARGV[11]), {}
 
 local function refuse(why) return {epoch, ts, token, why} end
 
--- The event of this seq: its body, and a function that puts another in its place. Nothing if it is not kept.
-local function stored(number)
+-- The event of this seq: its body, and a function that puts another in its place. Nothing if it is not kept, or if it
+-- is another than the one of this mid, where one is given.
+local function stored(number, mid)
   local index = number > 0 and number <= seq and locate(number) or -1
   if index < 0 then return end
   local first, count, at, name = head(index)
   if number >= first + count then return end
+  if mid ~= '' and format('%s.%d', name, number) ~= mid then return end
   local whole = index == latest_index and latest or call('LINDEX', KEYS[1], index)
   local begin = find(whole, '\n', 1, true)
   local from = begin
@@ -97,7 +100,7 @@ if kind == 'topic' then
   end
   amended[1] = '\n0 ' .. ARGV[14]
 else
-  local body, put = stored(target)
+  local body, put = stored(target, ARGV[16])
   if not body or sub(body, 1, 17) ~= ',"type":"message"' then return refuse('unknown') end
   local front, text, more = parts(body)
   if more.deleted then return refuse('deleted') end
@@ -111,7 +114,7 @@ else
     local own = find(front, ',"user":' .. ARGV[12] .. ',"name":', 1, true)
     if not own and ARGV[13] ~= '1' then return refuse('foreign') end
     local before, replace
-    if more.edit then before, replace = stored(more.edit) end
+    if more.edit then before, replace = stored(more.edit, '') end
     if before and sub(before, 1, 16) == ',"type":"edited"' then
       replace(',"type":"superseded"' .. sub(before, 17, find(before, ',"text":"', 1, true) - 1) .. '}')
     end

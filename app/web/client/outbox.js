@@ -24,9 +24,9 @@ export class Outbox {
     }
   }
 
-  /** A new change: `{type, text, ...}` for the room, pending. `epoch` is that of the seq in it, where there is one. */
-  add(room, change, epoch = null) {
-    const entry = { cid: randomName(), room, change, epoch, at: Date.now(), tried: null, state: "pending", error: null };
+  /** A new change: `{type, text, ...}` for the room, pending. What is to be done to a message names it by seq and mid. */
+  add(room, change) {
+    const entry = { cid: randomName(), room, change, at: Date.now(), tried: null, state: "pending", error: null };
     this.#entries.set(entry.cid, entry);
     this.#save();
     return entry;
@@ -50,12 +50,12 @@ export class Outbox {
   }
 
   /** The server has it: returns the entry, now `sent`, or undefined when it is none of ours. */
-  settle(cid, { seq, ts }) {
+  settle(cid, { seq, mid, ts }) {
     const entry = this.#entries.get(cid);
     if (!entry) return undefined;
     this.#entries.delete(cid);
     this.#save();
-    return Object.assign(entry, { state: "sent", error: null, seq, ts });
+    return Object.assign(entry, { state: "sent", error: null, seq, mid, ts });
   }
 
   /** The server refuses it, or nobody can say whether it arrived: it stays, as `failed`. */
@@ -82,8 +82,8 @@ export class Outbox {
   }
 
   #save() {
-    const kept = this.entries().map(({ cid, room, change, epoch, at, tried, state, error }) => (
-      { cid, room, change, epoch, at, tried, state, error }));
+    const kept = this.entries().map(({ cid, room, change, at, tried, state, error }) => (
+      { cid, room, change, at, tried, state, error }));
     this.#store.set("outbox", kept.length ? kept : null);
   }
 }

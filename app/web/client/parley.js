@@ -158,19 +158,24 @@ export class Parley extends Emitter {
     return this.#change(room, { type: "send", text });
   }
 
-  /** Give one's own message, named by its `seq`, another text. Like `send`: kept until stored or refused. */
-  edit(room, seq, text) {
-    return this.#change(room, { type: "edit", seq, text });
+  /**
+   * Give one's own message another text. Like `send`: kept until stored or refused.
+   *
+   * A message is named by `seq` and `mid`, since a room that lost events uses their seqs again; without a mid it is the
+   * one that this client knows by that seq, of the last events and acks.
+   */
+  edit(room, seq, text, mid) {
+    return this.#amend(room, { type: "edit", seq, mid, text });
   }
 
   /** Take one's own message back. */
-  delete(room, seq) {
-    return this.#change(room, { type: "delete", seq });
+  delete(room, seq, mid) {
+    return this.#amend(room, { type: "delete", seq, mid });
   }
 
   /** Put an emoji under a message, or take one's own away again. */
-  react(room, seq, emoji, on = true) {
-    return this.#change(room, { type: "react", seq, emoji, on });
+  react(room, seq, emoji, on = true, mid = undefined) {
+    return this.#amend(room, { type: "react", seq, mid, emoji, on });
   }
 
   /** Say what a room is about; "" for nothing. */
@@ -314,6 +319,12 @@ export class Parley extends Emitter {
     if (change.type === "send") this.#typed.delete(room); // a message ends the typing: the next key tells of it anew
     if (this.rooms.has(room)) return this.#sender.change(room, change);
     return Promise.reject(new ParleyError("not_joined", "This room is not joined."));
+  }
+
+  #amend(room, change) {
+    const mid = change.mid || this.rooms.get(room)?.midOf(change.seq);
+    if (mid || !this.rooms.has(room)) return this.#change(room, { ...change, mid });
+    return Promise.reject(new ParleyError("unknown_message", "That message is not known here: name its mid as well."));
   }
 
   #ask(body) {

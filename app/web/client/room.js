@@ -9,6 +9,7 @@ const REMEMBERED = 256;
 
 export class Room {
   #mids = new Map();
+  #acked = new Map();
 
   constructor(name) {
     this.name = name;
@@ -62,14 +63,28 @@ export class Room {
     return { events, gap };
   }
 
+  /** A change of this client is that event, which may come later. */
+  acknowledged(seq, mid) {
+    if (mid) keep(this.#acked, seq, mid);
+  }
+
+  /** The mid of the message that this client knows by that seq: one of the last that came or were acknowledged. */
+  midOf(seq) {
+    return this.#mids.get(seq) ?? this.#acked.get(seq);
+  }
+
   #seen(event) {
     return this.#mids.get(event.seq) === event.mid;
   }
 
   #remember(event) {
-    this.#mids.set(event.seq, event.mid);
-    if (this.#mids.size > REMEMBERED) this.#mids.delete(this.#mids.keys().next().value);
+    keep(this.#mids, event.seq, event.mid);
   }
+}
+
+function keep(mids, seq, mid) {
+  mids.set(seq, mid);
+  if (mids.size > REMEMBERED) mids.delete(mids.keys().next().value);
 }
 
 /** Whether a push is an event of a room's sequence, also of a type that this version does not know. */

@@ -86,7 +86,6 @@ export class Rooms {
     if (!room?.joined) return;
     const { events, gap } = room.catchUp(push, push.lost !== true);
     if (gap) this.#client.emit("gap", { room: room.name, ...gap });
-    this.#sender.moved(room.name);
     for (const event of events) this.#handOn(event);
   }
 

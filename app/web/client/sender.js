@@ -33,11 +33,11 @@ export class Sender {
   }
 
   /**
-   * Take a change for a room: `{type: "send", text}`, `{type: "edit", seq, text}` and the like. Resolves with
+   * Take a change for a room: `{type: "send", text}`, `{type: "edit", seq, mid, text}` and the like. Resolves with
    * `{seq, mid, ts}` once stored; rejects when refused for good.
    */
   change(room, change) {
-    const entry = this.outbox.add(room, change, change.seq === undefined ? null : this.#epoch(room));
+    const entry = this.outbox.add(room, change);
     const promise = new Promise((resolve, reject) => this.#promises.set(entry.cid, { resolve, reject }));
     this.#client.emit("outbox", entry);
     this.pump();
@@ -73,26 +73,15 @@ export class Sender {
   /** An ack, or an event that shows what an ack would: the server has the change with this cid. */
   settle({ cid, user, seq, mid, ts }) {
     if (user !== undefined && user !== this.#client.user) return;
-    const entry = this.outbox.settle(cid, { seq, ts });
+    const entry = this.outbox.settle(cid, { seq, mid, ts });
     if (!entry) return;
+    this.#client.rooms.get(entry.room)?.acknowledged(seq, mid);
     this.#client.emit("outbox", entry);
     this.#finish(cid, null, { seq, mid, ts });
   }
 
-  /** The room's position is another one: where its seqs have started anew, changes by old seqs would reach other messages. */
-  moved(room) {
-    const epoch = this.#epoch(room);
-    for (const entry of this.outbox.entries(room)) {
-      if (entry.state !== "pending" || !entry.epoch || entry.epoch === epoch) continue;
-      this.#fail(entry, entry.tried
-        ? new ParleyError("unconfirmed", "The room started anew before this was acknowledged.")
-        : new ParleyError("unknown_message", "The room has started anew: there is no such message any more."));
-    }
-  }
-
   /** The room is joined (again): entries whose fate nobody can tell any more are given back to their author. */
   joined(room, recovered) {
-    this.moved(room);
     for (const entry of this.outbox.entries(room)) {
       if (entry.state !== "pending" || maySend(entry, { user: this.#client.user, recovered })) continue;
       this.#fail(entry, new ParleyError("unconfirmed", "It is not known whether this was sent."));
@@ -114,10 +103,6 @@ export class Sender {
       if (entry.state !== "pending" || this.#inFlight.has(entry.cid)) continue;
       if (this.#client.rooms.get(entry.room)?.joined) this.#send(entry);
     }
-  }
-
-  #epoch(room) {
-    return this.#client.rooms.get(room)?.position?.epoch ?? null;
   }
 
   #send(entry) {

@@ -13,7 +13,7 @@ export class Actions {
   key(event, room, row, element) {
     const act = {
       e: row.mine && !row.deleted && (() => this.edit(room, row.seq)),
-      r: !row.deleted && (() => this.pick(room, row.seq, element)),
+      r: !row.deleted && (() => this.pick(room, row, element)),
       c: () => this.copyLink(room, row.seq),
       Delete: (row.mine || room.moderates) && !row.deleted && (() => this.delete(room, row)),
       m: !row.mine && room.moderates && (() => this.#chat.moderation.choose(room, row.user, row.name)),
@@ -28,13 +28,13 @@ export class Actions {
   }
 
   /** Ask whether it is meant. */
-  delete(room, { seq, text }) {
-    this.#chat.dialog.value = { kind: "delete", room, seq, text };
+  delete(room, message) {
+    this.#chat.dialog.value = { kind: "delete", room, message };
   }
 
   /** Offer emoji for a message, beside an element. */
-  pick(room, seq, element) {
-    this.#chat.dialog.value = { kind: "react", room, seq, near: element.getBoundingClientRect() };
+  pick(room, message, element) {
+    this.#chat.dialog.value = { kind: "react", room, message, near: element.getBoundingClientRect() };
   }
 
   copyLink(room, seq) {

@@ -33,12 +33,12 @@ function reacted(reactions, { emoji, user, on }) {
 }
 
 /** The message that an entry of the outbox will be; it has its place, a `seq`, from its acknowledgement on. */
-export function written({ cid, change, seq, at, ts = at }, { user, name }) {
-  return { type: "message", cid, user, name, text: change.text, seq, ts };
+export function written({ cid, change, seq, mid, at, ts = at }, { user, name }) {
+  return { type: "message", cid, user, name, text: change.text, seq, mid, ts };
 }
 
 /** The event that an unconfirmed entry of the outbox will be, as far as its author can tell. */
 export function foreseen({ change, at }, user) {
-  const { type, seq, ...rest } = change;
+  const { type, seq, mid, ...rest } = change;
   return { ...rest, type: { edit: "edited", delete: "deleted", react: "reacted" }[type], of: seq, user, ts: at };
 }

@@ -50,15 +50,15 @@ function TopicDialog({ chat, room, onClose }) {
     <//>`;
 }
 
-function DeleteDialog({ chat, room, seq, text, onClose }) {
+function DeleteDialog({ chat, room, message, onClose }) {
   const sure = () => {
     onClose();
-    chat.messages.delete(room, seq);
+    chat.messages.delete(room, message);
   };
   return html`
     <${Dialog} label="Delete this message?" kind="question" onClose=${onClose}>
       <h2>Delete this message?</h2>
-      <blockquote class="quoted"><bdi dir="auto">${text}</bdi></blockquote>
+      <blockquote class="quoted"><bdi dir="auto">${message.text}</bdi></blockquote>
       <p>Nobody can read it afterwards, and it cannot be brought back.</p>
       <div class="answers">
         <button type="button" class="small plain" onClick=${onClose}>Keep it</button>

@@ -3,7 +3,8 @@
 import { html, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { fit, isEnter, lengthOf } from "./format.js";
 
-export function Editor({ chat, room, seq, text }) {
+export function Editor({ chat, room, row }) {
+  const { text } = row;
   const field = useRef(null);
   const [length, setLength] = useState(lengthOf(text));
   const over = length > chat.limits.value.text;
@@ -22,7 +23,7 @@ export function Editor({ chat, room, seq, text }) {
   const save = () => {
     const changed = field.current.value.trim();
     if (!changed || lengthOf(changed) > chat.limits.value.text) return;
-    chat.messages.edit(room, seq, changed);
+    chat.messages.edit(room, row, changed);
     back();
   };
   const typed = () => {

@@ -42,14 +42,14 @@ export class Message extends Component {
 }
 
 function Body({ row, chat, room, editing }) {
-  const { text, edited, deleted, reactions, mentions, seq, state } = row;
+  const { text, edited, deleted, reactions, mentions, state } = row;
   if (deleted) return html`<span class="words deleted">This message was deleted.</span>`;
-  if (editing) return html`<${Editor} chat=${chat} room=${room} seq=${seq} text=${text} />`;
+  if (editing) return html`<${Editor} chat=${chat} room=${room} row=${row} />`;
   const mentioned = (mentions ?? []).map((user) => chat.names.get(user)).filter(Boolean);
   return html`
     <${Words} text=${text} mentioned=${mentioned} self=${chat.name.value} />
     ${edited && html`<span class="edited" title=${`Changed ${fullDate(edited)}`}>edited</span>`}
-    ${reactions?.length > 0 && html`<${Reactions} chat=${chat} room=${room} seq=${seq} reactions=${reactions} />`}
+    ${reactions?.length > 0 && html`<${Reactions} chat=${chat} room=${room} row=${row} />`}
     ${state === "failed" && html`<${Failed} row=${row} chat=${chat} />`}`;
 }
 

@@ -30,9 +30,11 @@ export class Messages {
     this.#chat.client.discard(cid);
   }
 
-  edit(room, seq, text) {
+  // A message to be changed is named by what was seen of it, its mid with its seq: nothing else is changed in its place.
+
+  edit(room, { seq, mid, text: before }, text) {
     room.editing.value = null;
-    if (text !== room.find(seq)?.text) this.#chat.client.edit(room.name, seq, text).catch(() => {});
+    if (text !== before) this.#chat.client.edit(room.name, seq, text, mid).catch(() => {});
   }
 
   /** Open the latest message of the viewer's own for a change. False where there is none. */
@@ -43,16 +45,16 @@ export class Messages {
     return Boolean(own);
   }
 
-  delete(room, seq) {
-    this.#chat.client.delete(room.name, seq).catch(() => {});
+  delete(room, { seq, mid }) {
+    this.#chat.client.delete(room.name, seq, mid).catch(() => {});
   }
 
   /** Put the viewer's emoji under a message, or take it away where it is. */
-  react(room, seq, emoji) {
+  react(room, { seq, mid }, emoji) {
     const users = room.timeline.find(seq)?.reactions?.find((reaction) => reaction.emoji === emoji)?.users ?? [];
-    const waiting = room.unsent.findLast(({ change }) => change.type === "react" && change.seq === seq && change.emoji === emoji);
+    const waiting = room.unsent.findLast(({ change }) => change.type === "react" && change.mid === mid && change.emoji === emoji);
     const on = waiting ? waiting.change.on : users.includes(this.#chat.user.value);
-    this.#chat.client.react(room.name, seq, emoji, !on).catch(() => {});
+    this.#chat.client.react(room.name, seq, emoji, !on, mid).catch(() => {});
   }
 
   /** Bring the page of history before a run: the top one when scrolling up, a later one to fill the gap before it. */

@@ -9,21 +9,21 @@ import { SmileIcon } from "./icons.js";
 const COLUMNS = 8;
 const NAMED = 12;
 
-export function Reactions({ chat, room, seq, reactions }) {
+export function Reactions({ chat, room, row }) {
   return html`
     <div class="reactions">
-      ${reactions.map(({ emoji, users }) => {
+      ${row.reactions.map(({ emoji, users }) => {
         const mine = users.includes(chat.user.value);
         const who = `${names(chat, users)} reacted with ${emojiName(emoji)}`;
         return html`
           <button type="button" key=${emoji} class=${mine ? "reaction mine" : "reaction"} aria-pressed=${mine} title=${who}
-            onClick=${() => chat.messages.react(room, seq, emoji)}>
+            onClick=${() => chat.messages.react(room, row, emoji)}>
             <span class="glyph" aria-hidden="true">${emoji}</span><span class="count" aria-hidden="true">${badge(users.length)}</span>
             <span class="vh">${who}</span>
           </button>`;
       })}
       <button type="button" class="reaction more" aria-label="Add a reaction" title="Add a reaction"
-        onClick=${({ currentTarget }) => chat.actions.pick(room, seq, currentTarget)}><${SmileIcon} /></button>
+        onClick=${({ currentTarget }) => chat.actions.pick(room, row, currentTarget)}><${SmileIcon} /></button>
     </div>`;
 }
 
@@ -34,7 +34,7 @@ function names(chat, users) {
 }
 
 /** The list of emoji, beside what it was opened from; arrows move in it. */
-export function Picker({ chat, room, seq, near, onClose }) {
+export function Picker({ chat, room, message, near, onClose }) {
   const grid = useRef(null);
   const place = (dialog) => {
     if (innerWidth < 480) return; // the style sheet puts it at the bottom
@@ -52,7 +52,7 @@ export function Picker({ chat, room, seq, near, onClose }) {
   };
   const chosen = (emoji) => {
     onClose();
-    chat.messages.react(room, seq, emoji);
+    chat.messages.react(room, message, emoji);
   };
   return html`
     <${Dialog} label="Add a reaction" kind="picker" onClose=${onClose} onOpen=${place}>

@@ -185,11 +185,6 @@ export class RoomView {
     return this.unsent.filter(({ state, change }) => state === "sent" && change.type === "send");
   }
 
-  /** What is known of the message with this seq. */
-  find(seq) {
-    return this.timeline.find(seq) ?? this.acknowledged.find((entry) => entry.seq === seq)?.change;
-  }
-
   /** Events are missing, up to `upto`; or the seqs start anew, and the events of what was acknowledged never come. */
   gap({ epoch, upto, epochChanged }, viewer) {
     if (epochChanged) {

@@ -14,7 +14,7 @@ const GROUP_MS = 5 * 60 * 1000;
 export function rowsOf(timeline, unsent, { user, name, own, unreadAfter, alike = new Set() }, notes = []) {
   const rows = [];
   const waiting = [...notes];
-  const changes = Map.groupBy(unsent.filter(({ change }) => change.type !== "send"), ({ change }) => change.seq);
+  const changes = Map.groupBy(unsent.filter(({ change }) => change.type !== "send"), ({ change }) => change.mid);
   let day = "";
   let previous = null; // the message that the next one may follow without naming its author again
   let marked = unreadAfter === null;
@@ -37,7 +37,7 @@ export function rowsOf(timeline, unsent, { user, name, own, unreadAfter, alike =
     previous = row;
   };
   const said = (key, message, source, more) => {
-    const pending = more.live ? changes.get(message.seq) ?? [] : [];
+    const pending = more.live ? changes.get(message.mid) ?? [] : [];
     const now = pending.map((entry) => foreseen(entry, user)).reduce(changed, message);
     const state = pending.some(words) ? "pending" : "sent";
     add({ ...seen(now, user), key, source: now === message ? source : now, state, error: null, ...more });
@@ -81,7 +81,7 @@ export function rowsOf(timeline, unsent, { user, name, own, unreadAfter, alike =
 const words = ({ state, change }) => state === "pending" && change.type !== "react";
 
 function seen(message, user) {
-  const { name, text, ts, seq, cid, edited, deleted, reactions, mentions } = message;
-  return { user: message.user, name, text, ts, seq, cid, edited, deleted, reactions, mentions, mine: message.user === user,
+  const { name, text, ts, seq, mid, cid, edited, deleted, reactions, mentions } = message;
+  return { user: message.user, name, text, ts, seq, mid, cid, edited, deleted, reactions, mentions, mine: message.user === user,
     named: Boolean(mentions?.includes(user)) && message.user !== user };
 }

@@ -182,7 +182,7 @@ export class Timeline {
   }
 
   #run(seq) {
-    return this.runs.find((run) => run.epoch === this.epoch && run.first <= seq && seq <= run.last);
+    return this.runs.findLast((run) => run.epoch === this.epoch && run.first <= seq && seq <= run.last);
   }
 
   #othersAfter(seq, user) {

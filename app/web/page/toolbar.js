@@ -13,8 +13,8 @@ export function Toolbar({ chat, room, row }) {
   return html`
     <div class="toolbar" role="toolbar" aria-label="Message actions">
       ${EMOJI.slice(0, QUICK).map(([emoji, name]) => tool(`React with ${name}`, html`<span aria-hidden="true">${emoji}</span>`,
-        () => chat.messages.react(room, seq, emoji), "tool quick"))}
-      ${tool("Add a reaction", html`<${SmileIcon} />`, ({ currentTarget }) => actions.pick(room, seq, currentTarget))}
+        () => chat.messages.react(room, row, emoji), "tool quick"))}
+      ${tool("Add a reaction", html`<${SmileIcon} />`, ({ currentTarget }) => actions.pick(room, row, currentTarget))}
       ${tool("Copy link", html`<${LinkIcon} />`, () => actions.copyLink(room, seq))}
       ${mine && tool("Edit", html`<${PencilIcon} />`, () => actions.edit(room, seq))}
       ${(mine || foreign) && tool("Delete", html`<${TrashIcon} />`, () => actions.delete(room, row))}
