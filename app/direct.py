@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
+import structlog
 from msgspec import Raw
 
 from app.backplane.personal import Notice, Personal
@@ -19,6 +20,10 @@ from app.protocol.replies import Person
 
 AGAIN_SECONDS = 1.0
 TRIES = 30
+WAITING_MAX = 10_000
+"""Most notes that wait to be tried again; what comes then is given up at once."""
+
+_log = structlog.get_logger(component="direct")
 
 
 class Direct:
@@ -28,6 +33,7 @@ class Direct:
         self._store = store
         self._people = people
         self._deadlines = deadlines
+        self._waiting = 0
 
     def open(
         self, member: Member, request: requests.OpenDirect, seen: Iterable[Mapping[str, str]]
@@ -87,18 +93,44 @@ class Direct:
         push = replies.encode(replies.Mentioned(room, seq, member.user, member.name))
         return Notice(to, Raw(push), elsewhere=room)
 
-    def _note(
-        self, who: str, room: str, other: Person, new: Notice | None, always: Notice | None, tries: int = TRIES
-    ) -> None:
+    def _note(self, who: str, room: str, other: Person, new: Notice | None, always: Notice | None) -> None:
         """Keep a room among somebody's; again while Redis does not confirm that."""
+        self._try(_Note(who, room, other, new, always))
 
+    def _try(self, note: _Note) -> None:
         def done(well: bool) -> None:
-            if not well and tries > 1:
-                self._deadlines.set(
-                    (who, room), "direct", AGAIN_SECONDS, lambda: self._note(who, room, other, new, always, tries - 1)
-                )
+            if not well:
+                self._again_later(note)
 
         try:
-            self._store.direct(who, room, other, new, always, done)
+            self._store.direct(note.who, note.room, note.other, note.new, note.always, done)
         except Unavailable:
             done(False)
+
+    def _again_later(self, note: _Note) -> None:
+        """Each note waits by itself: those of one room may tell of different messages."""
+        note.tries -= 1
+        if not note.tries or self._waiting >= WAITING_MAX:
+            _log.warning("somebody is not told of a direct room", seldom="direct", waiting=self._waiting)
+            return
+
+        def again() -> None:
+            self._waiting -= 1
+            self._try(note)
+
+        self._waiting += 1
+        self._deadlines.set(note, "direct", AGAIN_SECONDS, again)
+
+
+class _Note:
+    """A room that is to be kept among somebody's; see Personal.direct. Equal to itself alone."""
+
+    __slots__ = ("always", "new", "other", "room", "tries", "who")
+
+    def __init__(self, who: str, room: str, other: Person, new: Notice | None, always: Notice | None) -> None:
+        self.who = who
+        self.room = room
+        self.other = other
+        self.new = new
+        self.always = always
+        self.tries = TRIES

@@ -6,8 +6,9 @@ import itertools
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from app.direct import AGAIN_SECONDS
+from app.direct import AGAIN_SECONDS, TRIES
 from app.errors import Unavailable
 from app.protocol.names import direct_handles, direct_room, handle, room_name
 from tests.fakes.worker import Visitor, Worker
@@ -134,6 +135,42 @@ async def test_a_direct_room_that_redis_did_not_confirm_is_noted_again() -> None
     here.later(AGAIN_SECONDS)
     here.later(AGAIN_SECONDS)
     assert len(told(bob, "direct")) == len(told(bob, "mentioned")) == 1
+
+
+async def test_each_message_that_redis_did_not_confirm_is_told_when_it_is_back() -> None:
+    """Also where several of one room wait: a later one does not take the place of those before it."""
+    here, _, ada, bob = await two_workers()
+    room = (await ada.ask("direct", user=bob.member.user))["room"]
+    await ada.ask("join", room=room)
+    here.personal.failure = Unavailable("away")
+    seqs = [(await say(ada, room))["seq"] for _ in range(3)]
+    await ada.ask("direct", user=bob.member.user)
+    here.later(AGAIN_SECONDS)
+    here.personal.failure = None
+    here.later(AGAIN_SECONDS)
+    await until_async(lambda: len(told(bob, "mentioned")) == 3, "Bob is told")
+    assert ([push["seq"] for push in told(bob, "mentioned")], len(told(bob, "direct"))) == (seqs, 1)
+
+
+async def test_only_so_much_waits_to_be_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes then is given up, and so is what Redis did not take for long; the log says so."""
+    monkeypatch.setattr("app.direct.WAITING_MAX", 2)
+    here, _, ada, bob = await two_workers()
+    room = (await ada.ask("direct", user=bob.member.user))["room"]
+    await ada.ask("join", room=room)
+    here.personal.failure = Unavailable("away")
+
+    def waiting() -> int:
+        return sum(kind == "direct" for _, kind in here.deadlines._due)
+
+    with capture_logs() as lines:
+        for _ in range(3):
+            await say(ada, room)
+        assert (waiting(), len(lines)) == (2, 1)
+        for _ in range(TRIES):
+            here.later(AGAIN_SECONDS)
+        assert (waiting(), len(lines)) == (0, 3)
+    assert {line["event"] for line in lines} == {"somebody is not told of a direct room"}
 
 
 # Mentions
