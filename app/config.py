@@ -89,6 +89,13 @@ class Settings:
     redis_cert_file: str = _setting("", "Certificate by which the server shows itself to Redis (PEM).")
     redis_key_file: str = _setting("", "Its key, where that is not in the same file.")
     data_dir: str = _setting("data", "Directory of the embedded Valkey's data and the server's secret.")
+    embedded_memory_percent: int = _setting(
+        50,
+        "How much of the memory of the machine, or of its container, the embedded Valkey's data may take; then it "
+        "refuses what is new. A rewrite of its log may take as much again. 0: no bound.",
+        0,
+        100,
+    )
     node: str = _setting("", "Name of this server among the replicas; empty: the host's name.")
     log_level: str = _setting("info", "Least level that is logged.", choices=LEVELS)
     log_format: str = _setting("auto", "auto: readable on a terminal, else JSON.", choices=("auto", "json", "text"))

@@ -42,6 +42,9 @@ daemonize no
 appendonly yes
 appendfsync everysec
 save ""
+auto-aof-rewrite-percentage 100
+auto-aof-rewrite-min-size 64mb
+maxmemory {memory_bytes}
 maxmemory-policy noeviction
 tcp-backlog 511
 client-output-buffer-limit pubsub 256mb 64mb 60
@@ -49,9 +52,13 @@ client-output-buffer-limit pubsub 256mb 64mb 60
 
 
 class Embedded:
-    """The Valkey of one data directory. `start`, then `address`; `stop` leaves nothing behind."""
+    """The Valkey of one data directory. `start`, then `address`; `stop` leaves nothing behind.
 
-    def __init__(self, data: Path) -> None:
+    Its data may take `memory_bytes`; then it refuses what is new. 0: no bound.
+    """
+
+    def __init__(self, data: Path, memory_bytes: int = 0) -> None:
+        self._memory_bytes = memory_bytes
         self._directory = data / "valkey"
         self._config = self._directory / "valkey.conf"
         self._lock_path = data / "lock"
@@ -112,7 +119,7 @@ class Embedded:
     def _configure(self) -> None:
         self._port = _free_port()
         self._password = secrets.token_urlsafe(24)
-        text = _CONFIG.format(host=HOST, port=self._port, password=self._password)
+        text = _CONFIG.format(host=HOST, port=self._port, password=self._password, memory_bytes=self._memory_bytes)
         self._config.touch(mode=0o600)
         self._config.chmod(0o600)
         self._config.write_text(text)

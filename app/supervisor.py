@@ -28,6 +28,7 @@ from app.backplane.link import Address, Link
 from app.config import Settings, data_path, flag
 from app.embedded import Embedded
 from app.errors import NotConfirmed, StartError, Unavailable, reason
+from app.memory import usable_bytes
 from app.metrics import Scoreboard, WorkerState
 from app.order import BACKLOG, Order, Place, api_keys, rights, signin
 from app.secret import check_shared, secrets_of
@@ -100,7 +101,8 @@ class Supervisor:
         _raise_file_limit()
         self._listener = listen(settings)
         self._board = Scoreboard.create(settings.worker_count)
-        self._embedded = Embedded(data_path(settings)) if settings.embedded else None
+        memory_bytes = usable_bytes() * settings.embedded_memory_percent // 100
+        self._embedded = Embedded(data_path(settings), memory_bytes) if settings.embedded else None
         self._lifeline = os.pipe()
         self._workers: dict[int, asyncio.subprocess.Process] = {}
         self._stop = asyncio.Event()

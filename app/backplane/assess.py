@@ -132,7 +132,7 @@ def _memory(info: dict[str, str], config: dict[str, str]) -> list[Finding]:
         return [good("redis memory", found, "when its machine has no more, it is killed and comes back")]
     found = f"{_mib(used)} of {_mib(most)} used"
     if used > FULL * most:
-        return [bad("redis memory", found, "soon it refuses every send", "raise maxmemory, or keep less history")]
+        return [bad("redis memory", found, "soon it refuses every send", "give it more memory, or keep less history")]
     return [good("redis memory", found, "room for more")]
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from app.memory import usable_bytes
 from tests.support import DEADLINE_SECONDS, PASSWORD, ROOT, Peer, Server, Valkey, free_port, runs, until
 
 
@@ -238,6 +239,18 @@ async def test_an_orphan_that_does_not_answer_is_stopped_too(server: Callable[..
     second = server("--data-dir", str(data))
     until(lambda: not runs(orphan), "the orphan is gone")
     assert await _say(second, "two") == ["one", "two"]
+
+
+def test_the_embedded_valkey_takes_a_part_of_the_memory(server: Callable[..., Server], tmp_path: Path) -> None:
+    """Half of it unless told otherwise, then it refuses and drops nothing; its log is rewritten when twice as long."""
+    here = server("--data-dir", str(tmp_path / "half"))
+    wanted = usable_bytes() * 50 // 100
+    until(lambda: here.metric("parley_redis_memory_max_bytes") == wanted, "Redis tells its bound")
+    config = (tmp_path / "half" / "valkey" / "valkey.conf").read_text().splitlines()
+    assert {"maxmemory-policy noeviction", "auto-aof-rewrite-percentage 100"} <= set(config)
+    there = server("--data-dir", str(tmp_path / "all"), embedded_memory_percent="0")
+    until(lambda: there.metric("parley_redis_memory_bytes") > 0, "Redis tells what it uses")
+    assert there.metric("parley_redis_memory_max_bytes") == 0
 
 
 async def test_an_embedded_valkey_that_dies_is_started_again(server: Callable[..., Server], tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ GOOD: dict[str, str] = {
     "redis_cert_file": "/etc/parley/client.pem",
     "redis_key_file": "/etc/parley/client.key",
     "data_dir": "/var/lib/parley",
+    "embedded_memory_percent": "25",
     "node": "n7",
     "log_level": "debug",
     "log_format": "json",

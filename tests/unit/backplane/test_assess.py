@@ -76,7 +76,7 @@ async def test_what_makes_it_weaker_is_named_with_what_to_set() -> None:
         "replica: sends will be refused": await found(INFO.replace("master", "slave")),
         "failover": await found(INFO.replace("connected_slaves:0", "connected_slaves:2")),
         "no cluster": await found(INFO + "cluster_enabled:1\r\n"),
-        "raise maxmemory": await found(maxmemory="1100"),
+        "give it more memory": await found(maxmemory="1100"),
         "make room on its disk": await found(INFO + "aof_last_write_status:err\r\n"),
     }
     for words, assessment in cases.items():
