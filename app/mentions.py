@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from app.protocol.letters import is_word, seen
 from app.protocol.names import NAME_MAX, SERVICE
 
 SIGNS_MAX = 50
@@ -43,14 +44,14 @@ def with_authors(there: Mapping[str, str], events: Iterable[bytes]) -> Iterable[
 def mentioned(text: str, people: Iterable[tuple[str, str]]) -> list[str]:
     """The users meant, in order, each once, at most PEOPLE_MAX.
 
-    A name counts behind an `@` that no letter or digit precedes, in any case, up to its end: the longest that fits, and
-    everybody of that name. Of two with one name nobody but the author knows who was meant, so neither may miss it.
+    A name counts behind an `@` that no letter, mark or digit precedes, in any case, up to its end: the longest that
+    fits, and everybody of that name: of two nobody but the author knows who was meant, so neither may miss it.
 
     Args:
         people: user and name of those who can be meant.
     """
     text = _plain(text)
-    starts = [at for at, char in enumerate(text) if char == "@" and not (at and text[at - 1].isalnum())][:SIGNS_MAX]
+    starts = [at for at, char in enumerate(text) if char == "@" and not (at and is_word(text[at - 1]))][:SIGNS_MAX]
     if not starts:
         return []
     users: dict[str, list[str]] = {}
@@ -67,10 +68,10 @@ def mentioned(text: str, people: Iterable[tuple[str, str]]) -> list[str]:
 def _named(rest: str, lengths: list[int], names: dict[str, list[str]]) -> str:
     """The longest name that a text begins with; empty if none does."""
     for length in lengths:
-        if rest[:length] in names and not rest[length : length + 1].isalnum():
+        if rest[:length] in names and not is_word(rest[length : length + 1]):
             return rest[:length]
     return ""
 
 
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return seen(unicodedata.normalize("NFKC", text)).casefold()

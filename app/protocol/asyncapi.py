@@ -62,7 +62,7 @@ def _document() -> dict[str, Any]:
                 "address": "/feed/{room}",
                 "title": "Feed",
                 "description": "A plain websocket: what one client sends, all clients of the room get.",
-                "parameters": {"room": {"description": "1 to 64 letters, digits and - _ . : @"}},
+                "parameters": {"room": {"description": "1 to 64 letters with their marks, digits and - _ . : @"}},
                 "messages": {"feed.anything": _ref("messages", "feed.anything")},
             },
         },

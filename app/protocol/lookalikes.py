@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
+from app.protocol.letters import seen
+
 # Pairs of strings of the same length: what looks like what, once all is in small letters.
 _LIKE = (
     # Cyrillic
@@ -33,7 +35,7 @@ NOBODY: frozenset[str] = frozenset()
 @lru_cache(maxsize=1024)
 def skeleton(name: str) -> str:
     """What a name looks like: names that look alike have the same. It is no name itself."""
-    plain = unicodedata.normalize("NFD", name.casefold()).translate(_ONE).translate(_STROKES)
+    plain = unicodedata.normalize("NFD", seen(name).casefold()).translate(_ONE).translate(_STROKES)
     for several, one in _SEVERAL:
         plain = plain.replace(several, one)
     return "".join(plain.split())

@@ -8,6 +8,7 @@ import unicodedata
 from hashlib import blake2b
 
 from app.errors import BadRequest
+from app.protocol.letters import has_unseen_mark, is_mark, stray_mark, towers, without_joiners
 
 ROOM_MAX = 64
 NAME_MAX = 32
@@ -31,7 +32,7 @@ def room_name(name: str) -> str:
     """The room's name in its one form (NFC).
 
     Raises:
-        BadRequest: unless it is 1 to 64 letters, digits and - _ . : @.
+        BadRequest: unless it is 1 to 64 letters with their marks, digits and - _ . : @.
     """
     if _ROOM_PLAIN.match(name):
         return name
@@ -40,8 +41,10 @@ def room_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     if not 1 <= len(name) <= ROOM_MAX:
         raise BadRequest(f"a room name has 1 to {ROOM_MAX} characters")
-    if not all((char.isalnum() or char in _ROOM_EXTRA) and char not in _INVISIBLE for char in name):
+    if any(char in _INVISIBLE or not (char.isalnum() or char in _ROOM_EXTRA or is_mark(char)) for char in name):
         raise BadRequest("a room name consists of letters, digits and - _ . : @")
+    if stray_mark(name) or towers(name):
+        raise BadRequest("the marks in a room name belong to letters, a few to each")
     return name
 
 
@@ -49,13 +52,19 @@ def user_name(name: str) -> str:
     """A person's display name in its one form (NFKC, single inner spaces, none around).
 
     Raises:
-        BadRequest: unless it is 1 to 32 visible characters; control, bidi and zero-width ones are refused.
+        BadRequest: unless it is 1 to 32 visible characters; control, bidi and zero-width ones are refused, but for
+            the joiners within words of Arabic and Indic scripts and within emoji.
     """
     if len(name) > 4 * NAME_MAX:
         raise BadRequest(f"a name has at most {NAME_MAX} characters")
     name = unicodedata.normalize("NFKC", name)
-    if any(char in _INVISIBLE or unicodedata.category(char) in _BAD_CATEGORIES for char in name):
+    bare = without_joiners(name)
+    if has_unseen_mark(bare) or any(
+        char in _INVISIBLE or unicodedata.category(char) in _BAD_CATEGORIES for char in bare
+    ):
         raise BadRequest("a name has no control, bidi or zero-width characters")
+    if towers(bare):
+        raise BadRequest("a name has a few marks to each letter at most")
     name = " ".join(name.split())
     if not 1 <= len(name) <= NAME_MAX:
         raise BadRequest(f"a name has 1 to {NAME_MAX} characters")

@@ -12,7 +12,7 @@ from app.protocol import problems, service
 from app.protocol.operations import BASE, OPERATIONS, Operation, placeholders
 from app.protocol.schemas import portable
 
-_ROOM = "1 to 64 letters, digits and - _ . : @; not that of a direct room."
+_ROOM = "1 to 64 letters with their marks, digits and - _ . : @; not that of a direct room."
 _PLACES = {"room": _ROOM, "user": "The user's id, percent-encoded."}
 _COMMON = (401, 403, 429, 500, 503)
 _MEANS = {

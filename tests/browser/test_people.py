@@ -92,6 +92,19 @@ async def test_who_has_written_and_left_can_be_mentioned(replicas: tuple[str, st
     await expect(bob.row("look, @Bob Builder")).to_contain_text("mentions you")
 
 
+async def test_rooms_and_people_are_named_as_their_languages_write(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """A room whose name has marks, somebody whose name has a joiner and is meant as a whole."""
+    hindi = f"{room}-\u0939\u093f\u0928\u094d\u0926\u0940"
+    ada = await visit(replicas[0], room, "\u0930\u093e\u092e")
+    await ada.enter(hindi)
+    ali = await visit(replicas[1], hindi, "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627")
+    await ali.say("@\u0930\u093e\u092e, not @\u0930\u093e\u092e\u093e")
+    await expect(ada.rows.last.locator(".mention")).to_have_text("@\u0930\u093e\u092e")
+    await expect(ada.rows.last.locator(".name")).to_have_text("\u0639\u0644\u06cc\u200c\u0631\u0636\u0627")
+
+
 async def test_two_people_talk_alone(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """A click on a person opens a room of the two; it appears by itself with the other, with what was said there."""
     ada = await visit(replicas[0], room, **WIDE)

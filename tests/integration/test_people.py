@@ -174,3 +174,18 @@ async def test_who_has_written_and_left_is_meant_on_each_worker(url: str, room: 
     assert [event.get("mentions") for event in page] == [None, [bob.welcome["user"]], [bob.welcome["user"]]]
     for peer in (ada, eve, bob):
         await peer.close()
+
+
+async def test_rooms_and_people_are_named_as_their_languages_write(url: str, room: str) -> None:
+    """Marks in the name of a room, a joiner in that of a guest, who is mentioned without it."""
+    hindi = f"{room}-\u0939\u093f\u0928\u094d\u0926\u0940"
+    ali, bob = await on_each_worker(url, "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627")
+    for peer in (ali, bob):
+        assert (await peer.ask("join", room=hindi))["room"] == hindi
+    await ali.ask("send", room=hindi, cid="c1", text="hi")
+    await bob.push("message")
+    await bob.ask("send", room=hindi, cid="c2", text="@\u0639\u0644\u06cc\u0631\u0636\u0627")
+    assert ali.welcome["user"] in (await bob.push("message"))["mentions"]
+    assert (await bob.ask("join", room=f"{room}-\u0301"))["code"] == "bad_request"
+    for peer in (ali, bob):
+        await peer.close()

@@ -18,7 +18,7 @@ APP = Path(__file__).parents[2] / "app"
 LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "findings", "frames", "heads", "log", "metrics", "deadlines", "tasks", "origins", "config"),
     ("arguments", "memory", "addresses"),
-    ("protocol.codes", "protocol.names", "protocol.lookalikes"),
+    ("protocol.codes", "protocol.letters", "protocol.names", "protocol.lookalikes"),
     (
         "protocol.requests",
         "protocol.replies",

@@ -24,7 +24,7 @@ export function completionAt(text, caret, chat, room) {
   const before = text.slice(Math.max(0, caret - NAME_MAX - 1), caret);
   const at = before.lastIndexOf("@");
   const from = caret - before.length + at;
-  if (at < 0 || /[\p{L}\p{N}]/u.test(text[from - 1] ?? "") || before.includes("\n", at)) return null;
+  if (at < 0 || /[\p{L}\p{M}\p{N}]/u.test(text[from - 1] ?? "") || before.includes("\n", at)) return null;
   const typed = before.slice(at + 1).toLowerCase();
   const people = peopleOf(chat, room).filter(({ name }) => begins(name.toLowerCase(), typed)).slice(0, MOST);
   return people.length ? { from, typed, people, at: 0 } : null;

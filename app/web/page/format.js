@@ -33,18 +33,22 @@ export function hue(user) {
   return ((hash ^ (hash >>> 15)) >>> 0) % 10;
 }
 
-/** People's words without control, bidi and zero-width characters, for places that show no markup (titles, labels). */
+/** People's words without control, bidi and zero-width characters but joiners, for places that show no markup (titles, labels). */
 export function plain(text) {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "");
+  return text.replace(/(?![\u200C\u200D])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "");
 }
 
 /** A count for a badge. */
 export const badge = (count) => (count > 99 ? "99+" : String(count));
 
+const ROOM_MAX = 64;
+/** Letters with the marks that belong to them, digits, and some signs. */
+const ROOM = /^(?:[\p{N}\-_.:@]|\p{L}(?:(?!\p{Default_Ignorable_Code_Point})[\p{Mn}\p{Mc}]){0,5})+$/u;
+
 /** What somebody typed as a room's name, in the form the server takes; null if it cannot be one. */
 export function roomName(typed) {
   const name = typed.normalize("NFC").trim().replace(/^#+/, "").trim().replace(/\s+/g, "-");
-  return /^[\p{L}\p{N}\-_.:@]{1,64}$/u.test(name) ? name : null;
+  return ROOM.test(name) && lengthOf(name) <= ROOM_MAX ? name : null;
 }
 
 export function roomPath(room) {

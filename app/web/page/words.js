@@ -42,7 +42,7 @@ function Block({ block, names, self }) {
 
 /** @param {string[]} props.mentioned names of those the message mentions @param {string} props.self the viewer's own name */
 export function Words({ text, mentioned = [], self = "" }) {
-  const names = mentioned.length ? new RegExp(`(@(?:${mentioned.map(escaped).join("|")}))(?![\\p{L}\\p{N}])`, "iu") : null;
+  const names = mentioned.length ? new RegExp(`(@(?:${mentioned.map(escaped).join("|")}))(?![\\p{L}\\p{M}\\p{N}])`, "iu") : null;
   const all = blocks(text);
   if (all.length === 1 && all[0].kind === "text") {
     return html`<bdi dir="auto" class=${isEmoji(text) ? "words emoji" : "words"}>

@@ -20,6 +20,9 @@ from app.protocol.names import user_name
         ("Bob", "B0b"),
         ("Max", "Мах"),  # noqa: RUF001
         ("Nino", "Νινο"),  # noqa: RUF001
+        ("\u0639\u0644\u06cc\u0631\u0636\u0627", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"),
+        ("\U0001f469\U0001f4bb", "\U0001f469\u200d\U0001f4bb"),
+        ("\u2764", "\u2764\ufe0f"),
         ("Tom", "Torn"),
         ("Will", "VVi11"),
         ("Ann", "Ａｎｎ"),  # noqa: RUF001

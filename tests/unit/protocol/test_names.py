@@ -38,6 +38,45 @@ def test_letters_digits_and_some_marks_make_a_room_name(name: str) -> None:
     assert room_name(name) == name
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "हिन्दी",
+        "தமிழ்",
+        "বাংলা",
+        "ไทย-ที่นี่",
+        "မြန်မာ",
+        "שָׁלוֹם",
+        "مُحَمَّد",
+        "x\u0323\u0302y",
+    ],
+)
+def test_marks_are_parts_of_the_letters_of_a_room_name(name: str) -> None:
+    """Words of many languages cannot be written without them; they keep the form that all names have."""
+    assert room_name(name) == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0301a",
+        "a-\u0301",
+        "1\u0301",
+        "x" + 3 * "\u0323",
+        "\u0915" + 6 * "\u093e",
+        "a\ufe0f",
+        "a\U000e0100",
+        "\u1820\u180b",
+        "a\u20dd",
+        "\u0915\u094d\u200d\u0937",
+    ],
+)
+def test_marks_without_a_letter_towers_and_unseen_ones_make_no_room_name(name: str) -> None:
+    """Nor do joiners: two rooms that look alike would be two."""
+    with pytest.raises(BadRequest):
+        room_name(name)
+
+
 @pytest.mark.parametrize("name", ["", "x" * (ROOM_MAX + 1), "x" * 10_000, "e\u0301" * (ROOM_MAX + 1)])
 def test_a_room_name_has_1_to_64_characters(name: str) -> None:
     """Counted after normalization."""
@@ -85,6 +124,51 @@ def test_a_name_has_no_invisible_characters(kind: str) -> None:
     """Nobody can look like somebody else by characters that cannot be seen, or turn the text around."""
     with pytest.raises(BadRequest):
         user_name("Ada" + INVISIBLE[kind] + "b")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
+        "\u0936\u094d\u200d\u092f\u093e\u092e",
+        "\U0001f469\u200d\U0001f4bb Dev",
+        "\u2764\ufe0f\u200d\U0001f525",
+        "\U0001f9d1\U0001f3fd\u200d\U0001f680 x",
+        "\U0001f3f3\ufe0f\u200d\U0001f308",
+        "1\ufe0f\u20e3",
+    ],
+)
+def test_joiners_stand_where_words_and_emoji_need_them(name: str) -> None:
+    """Persian, Hindi, people with a profession."""
+    assert user_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "A\u200cda",
+        "Ada\u200d",
+        "\u200dAda",
+        "\u0639\u200d\u200c\u0644",
+        "\u0639\u200ca",
+        "\u0661\u200c\u0662",
+        "\u0639\u200c",
+        "\U0001f469\u200d",
+        "\U0001f469\u200da",
+        "a\u200d\U0001f469",
+        "\U0001f469\u200c\U0001f4bb",
+        "Ada\ufe0f",
+        "1\ufe0f",
+        "\ufe0f\u20e3 x",
+        "Ada\U000e0100",
+        "a" + 4 * "\u0323",
+        "\u0915" + 6 * "\u093e",
+    ],
+)
+def test_joiners_and_variants_elsewhere_and_towers_make_no_name(name: str) -> None:
+    """There nobody would see that a name is another one, or others would be covered by it."""
+    with pytest.raises(BadRequest):
+        user_name(name)
 
 
 def test_a_name_has_one_form() -> None:
