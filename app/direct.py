@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,10 @@ TRIES = 30
 WAITING_MAX = 10_000
 """Most notes that wait to be tried again; what comes then is given up at once."""
 
+WROTE_SECONDS = 60.0
+WROTE_MAX = 10_000
+"""So often, at most, a writer's own room is noted again; of so many it is remembered."""
+
 _log = structlog.get_logger(component="direct")
 
 
@@ -34,6 +39,7 @@ class Direct:
         self._people = people
         self._deadlines = deadlines
         self._waiting = 0
+        self._wrote: dict[tuple[str, str], float] = {}
 
     def open(
         self, member: Member, request: requests.OpenDirect, seen: Iterable[Mapping[str, str]]
@@ -79,6 +85,17 @@ class Direct:
         person = Person(member.user, member.name)
         first = Notice(other, Raw(replies.encode(replies.Direct(room, person))))
         self._note(other, room, person, first, self._mention(other, member, room, seq))
+        self._note_own(member.handle, room)
+
+    def _note_own(self, who: str, room: str) -> None:
+        """Somebody has written: the room is the writer's own as well. Noted now and then, not with every message."""
+        now = self._deadlines.clock()
+        if now - self._wrote.get((who, room), -math.inf) < WROTE_SECONDS:
+            return
+        if len(self._wrote) >= WROTE_MAX:
+            self._wrote.clear()
+        self._wrote[who, room] = now
+        self._note(who, room, None, None, None)
 
     def mentioned(self, users: list[str], member: Member, room: str, seq: int) -> None:
         """Tell those who are elsewhere that a message is meant for them."""
@@ -93,7 +110,7 @@ class Direct:
         push = replies.encode(replies.Mentioned(room, seq, member.user, member.name))
         return Notice(to, Raw(push), elsewhere=room)
 
-    def _note(self, who: str, room: str, other: Person, new: Notice | None, always: Notice | None) -> None:
+    def _note(self, who: str, room: str, other: Person | None, new: Notice | None, always: Notice | None) -> None:
         """Keep a room among somebody's; again while Redis does not confirm that."""
         self._try(_Note(who, room, other, new, always))
 
@@ -127,7 +144,7 @@ class _Note:
 
     __slots__ = ("always", "new", "other", "room", "tries", "who")
 
-    def __init__(self, who: str, room: str, other: Person, new: Notice | None, always: Notice | None) -> None:
+    def __init__(self, who: str, room: str, other: Person | None, new: Notice | None, always: Notice | None) -> None:
         self.who = who
         self.room = room
         self.other = other

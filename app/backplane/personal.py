@@ -19,6 +19,9 @@ from app.protocol.replies import Person as Person
 
 MARKS_MAX = 500
 DIRECTS_MAX = 200
+"""Most direct rooms of a person that it has opened, written or read in."""
+STRANGERS_MAX = 50
+"""Most others: those in which somebody has written to a person that has done nothing there yet."""
 EXTRA_SECONDS = 86400
 
 T = TypeVar("T")
@@ -86,14 +89,15 @@ class Personal(Protocol):
         self,
         who: str,
         room: str,
-        other: Person,
+        other: Person | None,
         new: Notice | None,
         always: Notice | None,
         done: Callable[[bool], None],
     ) -> None:
         """Note a direct room of a person's with another; whether it is known to be noted.
 
-        Both notices come with a message there: one for the first, one for each.
+        Both notices come with a message there of the other's: one for the first, one for each. Without them the person
+        itself has done something: it has opened the room, or, without `other`, written in one that is noted, if it is.
         """
 
     def places(self, rooms: Sequence[str], done: Callable[[list[Place | None]], None]) -> None:
@@ -144,17 +148,17 @@ class RedisPersonal:
         self,
         who: str,
         room: str,
-        other: Person,
+        other: Person | None,
         new: Notice | None,
         always: Notice | None,
         done: Callable[[bool], None],
     ) -> None:
         """See Personal."""
         told = [encode(notice) if notice is not None else b"" for notice in (new, always)]
-        arguments: tuple[Argument, ...] = (1, keys.directs(who), room, encode(other), self._kept_seconds, DIRECTS_MAX)
-        self._pipeline.post_script(
-            self._direct, (*arguments, *_told(who), *told), lambda reply: done(type(reply) is int)
-        )
+        whom = encode(other) if other is not None else b""
+        names: tuple[Argument, ...] = (2, keys.directs(who), keys.marks(who))
+        arguments = (*names, room, whom, self._kept_seconds, DIRECTS_MAX, STRANGERS_MAX, *_told(who), *told)
+        self._pipeline.post_script(self._direct, arguments, lambda reply: done(type(reply) is int))
 
     def places(self, rooms: Sequence[str], done: Callable[[list[Place | None]], None]) -> None:
         """See Personal."""

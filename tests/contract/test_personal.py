@@ -49,6 +49,13 @@ def said(notices: list[Notice]) -> list[bytes]:
     return [bytes(notice.push) for notice in notices]
 
 
+def bound(monkeypatch: pytest.MonkeyPatch, own: int, strangers: int) -> None:
+    """Keep so many direct rooms of a person."""
+    for module in ("app.backplane.personal", "tests.fakes.personal"):
+        monkeypatch.setattr(f"{module}.DIRECTS_MAX", own)
+        monkeypatch.setattr(f"{module}.STRANGERS_MAX", strangers)
+
+
 async def test_marks_only_move_forward(stage: Stage, who: str) -> None:
     """In one epoch; another one is another life. Whoever moves it learns which holds, and it is told when it moved."""
     one, other = await stage.personal(), await stage.personal()
@@ -105,14 +112,49 @@ async def test_a_direct_room_is_told_with_its_first_message(stage: Stage, who: s
 async def test_a_person_has_a_bounded_number_of_direct_rooms(
     stage: Stage, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One without a message goes before one that has some."""
-    monkeypatch.setattr(personal, "DIRECTS_MAX", 3)
-    monkeypatch.setattr("tests.fakes.personal.DIRECTS_MAX", 3)
+    """Of its own, and of those in which only others have done something; the new one stays."""
+    bound(monkeypatch, 3, 2)
     store = await stage.personal()
-    await ask(store.direct, who, "dm:opened", Person("u2", "x"), None, None)
-    for number in range(3):
+    for number in range(5):
+        await ask(store.direct, who, f"dm:own{number}", Person("u2", "x"), None, None)
         await ask(store.direct, who, f"dm:{number}", Person("u3", "x"), saying(who, "a"), saying(who, "b"))
-    assert set(await ask(store.directs, who)) == {"dm:0", "dm:1", "dm:2"}
+        kept = set(await ask(store.directs, who))
+        assert {f"dm:own{number}", f"dm:{number}"} <= kept
+    assert (len(kept), len([room for room in kept if "own" in room])) == (5, 3)
+
+
+async def test_strangers_do_not_displace_direct_rooms_that_are_ones_own(
+    stage: Stage, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened, written in, or read: however many write for the first time. What is noted of somebody stays."""
+    bound(monkeypatch, 4, 2)
+    store = await stage.personal()
+    friend = Person("u2", "Friend")
+    await ask(store.direct, who, "dm:none", None, None, None)
+    await ask(store.direct, who, "dm:opened", friend, None, None)
+    for room in ("dm:written", "dm:read"):
+        await ask(store.direct, who, room, friend, saying(who, "a"), saying(who, "b"))
+    await ask(store.direct, who, "dm:written", None, None, None)
+    await mark(store, who, "dm:read", "e", 1, 0)
+    for number in range(6):
+        await ask(store.direct, who, f"dm:{number}", Person("u3", "x"), saying(who, "a"), saying(who, "b"))
+    kept = await ask(store.directs, who)
+    own = {"dm:opened", "dm:written", "dm:read"}
+    assert ({room: kept[room] for room in own}, len(kept)) == (dict.fromkeys(own, friend), 5)
+    assert "dm:5" in kept
+
+
+async def test_direct_rooms_that_an_older_release_noted_are_known(real: RedisStage, who: str) -> None:
+    """With whom they are, and that there was a message."""
+    store, heard = await real.personal(), await real.overhear(who)
+    with witness(real.url) as client:
+        client.hset(keys.directs(who), "dm:a", '1763791200 {"user":"u2","name":"Bob"}')
+    assert await ask(store.direct, who, "dm:a", None, None, None)
+    assert await ask(store.directs, who) == {"dm:a": Person("u2", "Bob")}
+    await ask(store.direct, who, "dm:a", Person("u2", "Rob"), saying(who, "first"), saying(who, "each"))
+    await until_async(lambda: heard, "it is told")
+    assert said(heard) == [b'{"type":"each"}']
+    assert await ask(store.directs, who) == {"dm:a": Person("u2", "Rob")}
 
 
 async def test_places_are_those_of_the_rooms(stage: Stage, room: str) -> None:

@@ -116,6 +116,7 @@ class MemoryStore:
         self.marks: dict[str, dict[str, Any]] = {}
         self.directs: dict[str, dict[str, Any]] = {}
         self.said_to: dict[str, set[str]] = {}
+        self.own_directs: dict[str, set[str]] = {}
         self.moderation: Any = None
         self.seats: dict[str, dict[str, int]] = {}
         self._epochs = count(1)

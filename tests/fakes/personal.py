@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from app.backplane import keys
-from app.backplane.personal import DIRECTS_MAX, MARKS_MAX, Mark, Notice, Person, Place, encode
+from app.backplane.personal import DIRECTS_MAX, MARKS_MAX, STRANGERS_MAX, Mark, Notice, Person, Place, encode
 from app.errors import ParleyError
 from app.events import head
 from tests.fakes.broker import MemoryStore
@@ -56,7 +56,7 @@ class MemoryPersonal:
         self,
         who: str,
         room: str,
-        other: Person,
+        other: Person | None,
         new: Notice | None,
         always: Notice | None,
         done: Callable[[bool], None],
@@ -64,10 +64,21 @@ class MemoryPersonal:
         """See Personal."""
         self._check()
         directs = self._store.directs.setdefault(who, {})
+        own = self._store.own_directs.setdefault(who, set())
+        other = other or directs.get(room)
+        if other is None:
+            self._later(done, not self.mute)
+            return
         directs.pop(room, None)
-        while len(directs) >= DIRECTS_MAX:
-            del directs[next(iter(directs))]
         directs[room] = other
+        if always is None:
+            own.add(room)
+        mine = own | set(self._store.marks.get(who, {}))
+        for kind, most in ((mine, DIRECTS_MAX), (set(directs) - mine, STRANGERS_MAX)):
+            known = [name for name in directs if name in kind]
+            for name in known[: max(0, len(known) - most)]:
+                del directs[name]
+                own.discard(name)
         said = self._store.said_to.setdefault(who, set())
         if new is not None and always is not None:
             if room not in said:

@@ -166,11 +166,27 @@ async def test_only_so_much_waits_to_be_noted(monkeypatch: pytest.MonkeyPatch) -
     with capture_logs() as lines:
         for _ in range(3):
             await say(ada, room)
-        assert (waiting(), len(lines)) == (2, 1)
+        assert (waiting(), len(lines)) == (2, 2)
         for _ in range(TRIES):
             here.later(AGAIN_SECONDS)
-        assert (waiting(), len(lines)) == (0, 3)
+        assert (waiting(), len(lines)) == (0, 4)
     assert {line["event"] for line in lines} == {"somebody is not told of a direct room"}
+
+
+async def test_who_writes_in_a_direct_room_keeps_it() -> None:
+    """It is the writer's own from the first message on; the next ones cost nothing more for a minute."""
+    here, _, ada, bob = await two_workers()
+    room = (await ada.ask("direct", user=bob.member.user))["room"]
+    await ada.ask("join", room=room)
+    await say(ada, room)
+    await bob.ask("join", room=room)
+    assert room not in here.store.own_directs.get(bob.member.handle, set())
+    for _ in range(3):
+        await say(bob, room)
+    await until_async(lambda: room in here.store.own_directs[bob.member.handle], "it is noted")
+    here.store.own_directs[bob.member.handle].clear()
+    await say(bob, room)
+    assert not here.store.own_directs[bob.member.handle]
 
 
 # Mentions
