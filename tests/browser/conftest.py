@@ -94,3 +94,9 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
         await visitor.context.close()
     for visitor in visitors:
         visitor.check()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def blank(replicas: tuple[str, str], visit: Visit) -> Visitor:
+    """A page that has the client's modules at hand and is not connected."""
+    return await visit(replicas[0], "double", None)

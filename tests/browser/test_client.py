@@ -17,12 +17,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def blank(replicas: tuple[str, str], visit: Visit) -> Visitor:
-    """A page that has the client's modules at hand and is not connected."""
-    return await visit(replicas[0], "double", None)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
 async def double(blank: Visitor) -> ServerDouble:
     """A server played by the test, for the page `blank`."""
     server = ServerDouble()
@@ -119,32 +113,6 @@ async def test_catching_up_never_hides_a_hole(
     assert found["events"] == events
     assert found["gap"] == gap
     assert found["position"] == {"epoch": reply.get("epoch", "e"), "seq": reply["seq"], "mid": reply["mid"]}
-
-
-async def test_rows_are_grouped_by_author_and_day(blank: Visitor) -> None:
-    """A day is named once; an author is, unless the same one goes on within five minutes and nothing stands between."""
-    rows = await run(
-        blank,
-        """async () => {
-            const { Timeline } = await import("/web/page/timeline.js");
-            const { rowsOf } = await import("/web/page/rows.js");
-            const noon = new Date(2025, 5, 1, 12).getTime();
-            const said = (seq, user, minutes) => ({
-                type: "message", seq, mid: "m" + seq, user, name: user, text: "t" + seq, ts: noon + minutes * 60_000,
-            });
-            const timeline = new Timeline();
-            timeline.start({ epoch: "e", seq: 4, messages: [
-                said(1, "bob", 0), said(2, "bob", 4), said(3, "bob", 10), said(4, "ada", 11)] });
-            timeline.gap({ epoch: "e", upto: 7 });
-            timeline.push(said(8, "ada", 12));
-            timeline.push(said(9, "bob", 13));
-            timeline.push(said(10, "bob", 24 * 60));
-            const viewer = { user: "ada", name: "ada", own: new Set(), unreadAfter: 8 };
-            const shown = row => row.kind === "message" ? row.text + (row.head ? "!" : "") : row.kind;
-            return rowsOf(timeline, [], viewer).map(shown);
-        }""",
-    )
-    assert rows == ["day", "t1!", "t2", "t3!", "t4!", "gap", "t8!", "unread", "t9!", "day", "t10!"]
 
 
 async def test_only_what_cannot_appear_twice_is_sent_again(blank: Visitor) -> None:

@@ -185,14 +185,20 @@ export class RoomView {
     return this.unsent.filter(({ state, change }) => state === "sent" && change.type === "send");
   }
 
-  /** Events are missing, up to `upto`; or the seqs start anew, and the events of what was acknowledged never come. */
+  /**
+   * Events are missing, up to `upto`. Or the seqs start anew, all of them or those after `upto`: the events of what was
+   * acknowledged with these never come.
+   */
   gap({ epoch, upto, epochChanged }, viewer) {
-    if (epochChanged) {
-      for (const entry of this.unsent.filter(({ state }) => state === "sent")) {
+    if (epochChanged || upto < this.timeline.last) {
+      const gone = ({ state, seq }) => state === "sent" && (epochChanged || seq > upto);
+      for (const entry of this.unsent.filter(gone)) {
         this.timeline.push(entry.change.type === "send" ? written(entry, viewer) : { ...foreseen(entry, viewer.user), seq: entry.seq });
       }
-      this.unsent = this.unsent.filter(({ state }) => state !== "sent");
-      this.read = null; // a mark in numbers that are no more
+      this.unsent = this.unsent.filter((entry) => !gone(entry));
+      // A mark in numbers that are no more.
+      if (epochChanged) this.read = null;
+      else if (this.read > upto) this.read = upto;
     }
     this.timeline.gap({ epoch, upto });
     this.settle(upto);

@@ -43,6 +43,7 @@ export class Timeline {
   runs = [];
 
   #changes = [];
+  #stranded = 0;
 
   get #live() {
     return this.runs[this.runs.length - 1];
@@ -59,6 +60,7 @@ export class Timeline {
 
   /** Events were missed: what comes now stands apart from what was there. */
   gap({ epoch, upto }) {
+    if (epoch === this.epoch && upto < this.last) this.#strand(upto);
     this.runs.push(new Run(epoch, upto + 1, upto, upto > 0));
     this.#changes = []; // the ones that were missed could make these untrue
   }
@@ -183,6 +185,18 @@ export class Timeline {
 
   #run(seq) {
     return this.runs.findLast((run) => run.epoch === this.epoch && run.first <= seq && seq <= run.last);
+  }
+
+  /** The log has lost what came after `upto`, and uses the seqs again: that stays to be read, in an epoch of its own. */
+  #strand(upto) {
+    const epoch = `${this.epoch}~${(this.#stranded += 1)}`;
+    this.runs = this.runs.flatMap((run) => {
+      if (run.epoch !== this.epoch || run.last <= upto) return [run];
+      const lost = new Run(epoch, Math.max(run.first, upto + 1), run.last, false);
+      lost.messages = run.messages.splice(run.at(lost.first));
+      run.last = upto;
+      return run.first <= upto ? [run, lost] : [lost];
+    });
   }
 
   #othersAfter(seq, user) {
