@@ -1,4 +1,7 @@
-"""What one connection may send and ask a second, by kind; see app.limits for how it is counted."""
+"""What one connection may send and ask a second, by kind; see app.limits for how it is counted.
+
+Lists are counted by user: each costs Redis much, and somebody with many connections has one list.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from app.deadlines import Deadlines
 from app.errors import RateLimited
 from app.limits import Buckets, Rate
 
-KINDS = ("frames", "bytes", "joins", "histories", "pings", "requests", "refusals")
+KINDS = ("frames", "bytes", "joins", "histories", "lists", "pings", "requests", "refusals")
 SWEEP_SECONDS = 5.0
 
 
@@ -31,7 +34,8 @@ class Allowances:
         seconds = buckets.take(owner, self._clock())
         self._sweep_later()
         if seconds:
-            raise RateLimited(f"this connection has used up its {kind} for now", round(seconds, 3), limit=kind)
+            whose = "you have used up your" if kind == "lists" else "this connection has used up its"
+            raise RateLimited(f"{whose} {kind} for now", round(seconds, 3), limit=kind)
 
     def draw(self, kind: str, owner: object, amount: float) -> float:
         """So much of a kind was used already. Returns the seconds after which that is made up for; 0.0: all is well."""

@@ -55,7 +55,6 @@ FLOOD_SECONDS = 10.0
 _KINDS: dict[type, str] = {
     requests.Join: "joins",
     requests.History: "histories",
-    requests.Moderation: "histories",
     requests.Ping: "pings",
 }
 
@@ -236,8 +235,10 @@ class Commands:
                 if room is not None and self.rights.may(member, Action.WRITE, room.name):
                     self._presence.typists.type(room, member)
             case requests.Rooms():
+                self._allowances.take("lists", member.handle)
                 return self._inbox.answer(member, request)
             case requests.Moderation():
+                self._allowances.take("lists", member.handle)
                 return self._moderating.carry_out(member, request)
             case requests.Kick() | requests.Mute() | requests.Unmute() | requests.Ban() | requests.Unban():
                 self._quota.take(member.handle)

@@ -133,8 +133,9 @@ class Settings:
         10**6,
     )
     joins_per_second: int = _setting(20, "Joins of a connection a second.", 1, 10**6)
-    histories_per_second: int = _setting(
-        10, "Pages of history, and of moderation, that a connection may ask for a second.", 1, 10**6
+    histories_per_second: int = _setting(10, "Pages of history that a connection may ask for a second.", 1, 10**6)
+    lists_per_second: int = _setting(
+        10, "Lists of rooms and of moderation that a user may ask for a second, of each worker.", 1, 10**6
     )
     pings_per_second: int = _setting(5, "Pings of the protocol that a connection may ask for a second.", 1, 10**6)
     requests_per_second: int = _setting(50, "Other requests of a connection a second, typing included.", 1, 10**6)

@@ -187,6 +187,7 @@ class Counters:
     limit_sends: int = _limit("sends")
     limit_joins: int = _limit("joins")
     limit_histories: int = _limit("histories")
+    limit_lists: int = _limit("lists")
     limit_pings: int = _limit("pings")
     limit_requests: int = _limit("requests")
     limit_frames: int = _limit("frames")

@@ -63,7 +63,7 @@ class RedisActivity:
         self._pipeline = pipeline
         self._kept_seconds = kept_seconds
         self._about = Script("about")
-        self._last = Script("last")
+        self._places = Script("places")
         self._until_trim = 0
 
     def write(self, touched: dict[str, int]) -> dict[str, int]:
@@ -108,7 +108,7 @@ class RedisActivity:
     async def room(self, room: str, workers: Iterable[str]) -> About | None:
         """See Activity."""
         try:
-            last = await self._pipeline.run_script(self._last, 2, keys.log(room), keys.meta(room))
+            (last,) = await self._pipeline.run_script(self._places, 2, keys.log(room), keys.meta(room))
             if not last:
                 return None
             about = await self._pipeline.run_script(self._about, *self._arguments(room, list(workers)))

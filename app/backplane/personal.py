@@ -22,6 +22,8 @@ DIRECTS_MAX = 200
 """Most direct rooms of a person that it has opened, written or read in."""
 STRANGERS_MAX = 50
 """Most others: those in which somebody has written to a person that has done nothing there yet."""
+PLACES_AT_ONCE = 50
+"""Rooms asked for in one script call: few calls, none of which holds Redis up."""
 EXTRA_SECONDS = 86400
 
 T = TypeVar("T")
@@ -112,7 +114,7 @@ class RedisPersonal:
         self._kept_seconds = kept_seconds + kept_seconds // 4 + EXTRA_SECONDS
         self._mark = Script("mark")
         self._direct = Script("direct")
-        self._last = Script("last")
+        self._places = Script("places")
 
     def tell(self, notice: Notice) -> None:
         """See Personal."""
@@ -163,17 +165,21 @@ class RedisPersonal:
     def places(self, rooms: Sequence[str], done: Callable[[list[Place | None]], None]) -> None:
         """See Personal."""
         found: list[Place | None] = [None] * len(rooms)
-        waiting = set(range(len(rooms)))
+        waiting = set(range(0, len(rooms), PLACES_AT_ONCE))
 
-        def answer(number: int, reply: Reply) -> None:
+        def answer(start: int, reply: Reply) -> None:
             if type(reply) is list:
-                found[number] = Place(reply[0].decode(), *reply[1:])
-            waiting.discard(number)
+                for number, place in enumerate(reply, start):
+                    found[number] = Place(place[0].decode(), *place[1:]) if place is not None else None
+            waiting.discard(start)
             if not waiting:
                 done(found)
 
-        for number, room in enumerate(rooms):
-            self._pipeline.post_script(self._last, (2, keys.log(room), keys.meta(room)), partial(answer, number))
+        for start in sorted(waiting):
+            names = [
+                name for room in rooms[start : start + PLACES_AT_ONCE] for name in (keys.log(room), keys.meta(room))
+            ]
+            self._pipeline.post_script(self._places, (len(names), *names), partial(answer, start))
 
 
 def _told(who: str) -> tuple[bytes]:

@@ -173,6 +173,21 @@ async def test_places_are_those_of_the_rooms(stage: Stage, room: str) -> None:
     assert (topic.seq, topic.others) == (1, 1)
 
 
+async def test_many_places_are_read_in_few_calls(real: RedisStage, room: str) -> None:
+    """In the order asked for, however many; whoever asks for a list costs Redis a few calls, not one for each room."""
+    broker, store = await real.broker(), await real.personal()
+    for name in (f"{room}-7", f"{room}-119"):
+        await Sent().through(broker, name)
+    rooms = [f"{room}-{number}" for number in range(120)]
+    await ask(store.places, rooms[:1])
+    with witness(real.url) as client:
+        before = client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
+        found = await ask(store.places, rooms)
+        assert client.info("commandstats")["cmdstat_evalsha"]["calls"] - before <= 10
+    assert [number for number, place in enumerate(found) if place is not None] == [7, 119]
+    assert [found[number].seq for number in (7, 119)] == [1, 1]
+
+
 async def test_a_notice_is_told_as_it_is(stage: Stage, who: str) -> None:
     """To whoever listens for the person."""
     store = await stage.personal()

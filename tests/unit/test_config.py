@@ -56,6 +56,7 @@ GOOD: dict[str, str] = {
     "sends_per_second": "3",
     "joins_per_second": "4",
     "histories_per_second": "5",
+    "lists_per_second": "5",
     "pings_per_second": "6",
     "requests_per_second": "7",
     "refusals_per_second": "8",

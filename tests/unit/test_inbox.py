@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 from app.directory import FRESH_SECONDS
+from app.limits import Rate
 from tests.fakes.worker import Visitor, Worker
 
 _cids = itertools.count(1)
@@ -126,6 +127,24 @@ async def test_direct_rooms_are_listed_for_their_two_alone() -> None:
     worker.store.rooms[first].log[-1] = worker.store.rooms[first].log[-1].replace(b'"ts":1', b'"ts":0')
     assert [entry["room"] for entry in (await listed(worker, bob))["direct"]] == [second, first]
     assert [entry["room"] for entry in (await listed(worker, bob, limit=1))["direct"]] == [second]
+
+
+async def test_lists_are_counted_by_user() -> None:
+    """Over all connections of a worker; also those that a new connection asks first."""
+    worker = Worker(rates={"lists": Rate(1, 2)})
+    ada = await worker.visitor("Ada")
+    token = next(message["guest"] for message in ada.heard if message["type"] == "welcome")
+    tabs = [ada, *[await worker.visitor("Ada", guest=token) for _ in range(5)]]
+    answers = [await tab.ask("rooms") for tab in tabs]
+    assert [answer["type"] for answer in answers[:2]] == ["rooms"] * 2
+    assert (answers[-1]["code"], answers[-1]["temporary"]) == ("rate_limited", True)
+    assert worker.counters.limit_lists > 0
+    bob = await worker.visitor("Bob")
+    assert (await bob.ask("rooms"))["type"] == "rooms"
+    worker.later(60)
+    assert (await tabs[-1].ask("rooms"))["type"] == "rooms"
+    worker.later(60), worker.later(60)
+    assert not len(worker.allowances)
 
 
 async def test_without_redis_the_list_is_refused_for_now() -> None:
