@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from app.terminal.text import inline
 URL = "http://127.0.0.1:8000"
 PATIENCE_SECONDS, PATIENCE_MAX_SECONDS = 10.0, 86_400.0
 PAGE, PAGE_MAX = 50, 200
+_IN_ROOM = re.compile(r"/r/[^/]+\Z")
+"""How the address of a room's page ends; which room is meant says ROOM."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -117,5 +120,5 @@ def _address(text: str) -> str:
     if parts.username or parts.password or parts.query:
         raise argparse.ArgumentTypeError(f"an address holds no secrets; give a token by --token-file or {TOKEN}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    path = parts.path.rstrip("/").removesuffix("/ws")
+    path = _IN_ROOM.sub("", parts.path.rstrip("/")).removesuffix("/ws")
     return f"{schemes[parts.scheme]}://{host}{port}{path}/ws"

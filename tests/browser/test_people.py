@@ -70,6 +70,8 @@ async def test_a_mention_is_completed_marked_and_counted(replicas: tuple[str, st
     await bob.page.get_by_role("link", name=re.compile(f"{room} ")).click()
     await expect(bob.row("look, @Bob Builder")).to_contain_text("mentions you")
     await expect(bob.row("look, @Bob Builder").locator(".mention.self")).to_be_visible()
+    await ada.say("mail a@Bob Builder, or ask @bob builder")
+    await expect(ada.rows.last.locator(".mention")).to_have_text("@bob builder")
     await ada.say("no one is meant by @nobody here")
     await expect(ada.rows.last.locator(".mention")).to_have_count(0)
 

@@ -107,6 +107,13 @@ async def test_a_line_is_a_message(shared_server: Server, room: str, run: Run):
     assert [(event["name"], event["text"]) for event in await history(shared_server, room)] == [("Ada", "hi")]
 
 
+async def test_the_address_of_a_page_will_do(shared_server: Server, room: str, run: Run):
+    """As it is copied from the browser."""
+    page = f"{shared_server.url.rstrip('/')}/r/elsewhere#5"
+    ended = await asyncio.to_thread(run(room, "--url", page, "--name", "Ada").end, "hi\n")
+    assert (ended[0], messages(ended[1]), ended[2]) == (0, ["Ada: hi"], [])
+
+
 async def test_many_lines_keep_their_order(shared_server: Server, room: str, run: Run):
     """From a file as from a pipe; none twice, none missing."""
     texts = [f"line {number}" for number in range(150)]

@@ -42,13 +42,19 @@ function Block({ block, names, self }) {
 
 /** @param {string[]} props.mentioned names of those the message mentions @param {string} props.self the viewer's own name */
 export function Words({ text, mentioned = [], self = "" }) {
-  const names = mentioned.length ? new RegExp(`(@(?:${mentioned.map(escaped).join("|")}))(?![\\p{L}\\p{M}\\p{N}])`, "iu") : null;
+  const names = mentioned.length ? mention(mentioned) : null;
   const all = blocks(text);
   if (all.length === 1 && all[0].kind === "text") {
     return html`<bdi dir="auto" class=${isEmoji(text) ? "words emoji" : "words"}>
       <${Pieces} pieces=${all[0].children} names=${names} self=${self} /></bdi>`;
   }
   return html`<div class="words blocks">${all.map((block) => html`<${Block} block=${block} names=${names} self=${self} />`)}</div>`;
+}
+
+/** Finds `@` and a name, the longest that fits, where the server does: neither of them inside a word. */
+function mention(names) {
+  const any = [...names].sort((one, other) => other.length - one.length).map(escaped).join("|");
+  return new RegExp(`(?<![\\p{L}\\p{M}\\p{N}])(@(?:${any}))(?![\\p{L}\\p{M}\\p{N}])`, "iu");
 }
 
 const escaped = (name) => name.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
