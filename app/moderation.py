@@ -1,9 +1,9 @@
 """Kick, mute and ban: what moderators do, and what that means for the people on this worker.
 
-Whoever is asked to do something here is trusted: `app.moderating` and `app.service` check rights before. It is written to
-Redis, which tells all workers; each then acts on its own members. This one does so at the answer already: who has been
-told that it is done finds it so. A worker that missed a publication finds that out by the version, at the latest after
-POLL_SECONDS.
+Whoever is asked to do something here is trusted: `app.moderating` and `app.service` check rights before. It is written
+to Redis, which tells all workers; each then acts on its own members. This one does so at the answer already: who has
+been told that it is done finds it so. A worker that missed a publication finds that out by the version, at the latest
+after POLL_SECONDS.
 """
 
 from __future__ import annotations
