@@ -190,7 +190,7 @@ class Joining:
             if events:
                 last = head(events[-1])
                 position = Position(position.epoch, last.seq, last.mid)
-            here = position.seq >= room.at.seq
+            here = position == room.at
             if here:
                 self._enter(member, room)
             if answered:
@@ -218,18 +218,19 @@ class Joining:
         return known == position.mid and position.epoch == room.at.epoch
 
     async def _part(self, room: Room, position: Position) -> list[bytes] | None:
-        """The next events after a position, none beyond the room's; None if they are not to be had any more."""
-        if room.at.epoch != position.epoch:
+        """The next events after a position, none beyond the room's; None if they are not to be had any more.
+
+        The log may have lost its tail since the part before: each part is proved to follow that one.
+        """
+        if room.at.epoch != position.epoch or position.seq > room.at.seq:
             return None
-        events = room.after(position.seq)
-        if events is None:
-            page = await self._broker.between(room.name, position.seq + 1, PART_EVENTS)
-            if page.top.epoch != position.epoch or room.at.epoch != position.epoch or not page.events:
+        known = room.mid_at(position.seq)
+        if known is None:
+            page = await self._broker.since(room.name, position, PART_EVENTS)
+            if not page.proved or room.at.epoch != position.epoch or not page.events:
                 return None
-            if head(page.events[0]).seq != position.seq + 1:
-                return None
-            events = [event for event in page.events if head(event).seq <= room.at.seq]
-        return oldest(events, PART_BYTES)
+            return oldest([event for event in page.events if head(event).seq <= room.at.seq], PART_BYTES)
+        return oldest(room.after(position.seq) or [], PART_BYTES) if known == position.mid else None
 
     def leave(self, member: Member, request: requests.Leave, room: Room) -> None:
         """Carry out and answer a leave of a joined room."""

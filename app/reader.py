@@ -125,19 +125,28 @@ class Reader:
                 return
 
     async def _read_back(self, room: Room, first: int) -> tuple[list[bytes], int]:
-        """The events before the recent ones, and up to which seq they know of amendments; none if they are too many."""
+        """The events before the recent ones, with the first of these, and up to which seq they know of amendments.
+
+        None if they are too many, or if the log loses its tail meanwhile: each page is proved to follow the one before.
+        """
         events: list[bytes] = []
         wanted, known = first, room.at.seq
-        while first < room.recent_first:
+        if wanted >= room.recent_first:
+            return events, known
+        before: Position | None = None
+        while first <= (last := min(room.recent_first, room.at.seq)):
             self._counters.reaches_back += 1
-            page = await self._broker.between(room.name, first, min(PAGE, room.recent_first - first))
-            if page.top.epoch != room.at.epoch or not page.events:
+            most = min(PAGE, last - first + 1)
+            following = self._broker.since(room.name, before, most) if before is not None else None
+            page = await (following or self._broker.between(room.name, first, most))
+            if page.top.epoch != room.at.epoch or not page.events or (before is not None and not page.proved):
                 return [], room.amended
             known = min(known, page.top.seq)
-            events += [event for event in page.events if head(event).seq < room.recent_first]
+            events += page.events
             if sum(map(len, page.events)) / len(page.events) * (room.recent_first - wanted) > REACH_BYTES:
                 return [], room.amended
-            first = head(page.events[-1]).seq + 1
+            newest = head(page.events[-1])
+            before, first = Position(page.top.epoch, newest.seq, newest.mid), newest.seq + 1
         return events, known
 
     async def others_at(self, room: Room, seq: int) -> int:

@@ -258,10 +258,17 @@ class Room:
         self._trim()
 
     def prepend(self, events: list[bytes]) -> None:
-        """Put older events before the recent ones, unless they do not end right there."""
-        if events and head(events[-1]).seq == self.recent_first - 1:
-            self._recent[:0] = events
-            self._recent_bytes += sum(map(len, events))
+        """Put older events, consecutive ones, before the recent ones.
+
+        They end with one that is known here, in proof that they are of the same log and not of one that lost its tail
+        and went on otherwise; without that, nothing is taken.
+        """
+        last = head(events[-1]) if events else None
+        if last is None or self.mid_at(last.seq) != last.mid:
+            return
+        older = events[: max(0, len(events) - (last.seq - self.recent_first + 1))]
+        self._recent[:0] = older
+        self._recent_bytes += sum(map(len, older))
 
     @property
     def recent_bytes(self) -> int:

@@ -44,6 +44,11 @@ class Kept:
             return "" if self.oldest == 1 else None
         return _mid(self.log[seq - self.oldest]) if self.oldest <= seq < self.seq else None
 
+    def lose_tail(self, kept: int) -> None:
+        """The events after `kept` are lost: their seqs will be used again, in the same epoch."""
+        del self.log[kept - self.oldest + 1 :]
+        self.seq, self.mid = kept, _mid(self.log[-1])
+
     def fold(self, amendment: Amendment, seq: int, ts: int) -> list[tuple[int, bytes]]:
         """What scripts/amend.lua does: change what is stored; seqs and bodies of that. Raises ClientFault."""
         value = json.loads(amendment.value or b'""')

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
 from app.backplane import keys
 from app.backplane.redis_broker import EMPTY_SECONDS
 from tests.support import Peer, Server, Valkey, until_async
+
+LONG = 700
+"""So many events of the largest size are more than the buffers of a connection take."""
 
 
 async def _send(peer: Peer, room: str, cid: str) -> dict[str, Any]:
@@ -232,3 +237,46 @@ async def test_a_room_that_is_open_and_empty_stays_the_same_room(
     assert seconds_left() > 30 * 86400
     await ada.close()
     await other.close()
+
+
+async def test_a_tail_lost_while_a_member_resumes_in_parts_is_told(
+    server: Callable[..., Server], forgetful_valkey: Valkey, room: str
+) -> None:
+    """Redis comes back without what the member is being given, and others go on in its place: the two are not mixed."""
+    here = server(redis_url=forgetful_valkey.url, sends_per_second="100000")
+    ada, bob = await _pair(here, room)
+    start = await _send(ada, room, "first")
+    epoch = (await (eve := await Peer.open(here.ws, "Eve")).ask("join", room=room))["epoch"]
+    await eve.close()
+    assert forgetful_valkey.command("SAVE") == "+OK"
+    for number in range(LONG):
+        await ada.ask("send", room=room, cid=f"lost{number}", text="\N{GRINNING FACE}" * 3900)
+    # Little fits into this member's side of the connection, and it reads nothing more until the others have gone on.
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    narrow.connect(("127.0.0.1", here.port))
+    slow = Peer(await connect(here.ws, sock=narrow, max_size=None, max_queue=1, compression=None, proxy=None))
+    await slow.ask("hello", name="Slow")
+    since = {"epoch": epoch, "seq": start["seq"], "mid": start["mid"]}
+    joined = await slow.ask("join", room=room, since=since)
+    assert joined["recovered"] is True
+    assert joined["seq"] < LONG, "it comes in parts"
+    given = {event["seq"]: event["mid"] for event in joined["messages"]}
+    await asyncio.to_thread(forgetful_valkey.kill)
+    await asyncio.to_thread(forgetful_valkey.start)
+    await _until_sent(bob, room, "new")
+    for number in range(LONG - 1):
+        await _send(bob, room, f"new{number}")
+    (last,) = (await bob.ask("history", room=room, after=LONG))["messages"]
+    lost = False
+    while given.get(last["seq"]) != last["mid"]:
+        push = slow.pushes.pop(0) if slow.pushes else await slow.receive()
+        if push["type"] == "resync":
+            lost = lost or push["lost"]
+            given = {event["seq"]: event["mid"] for event in push["messages"]}
+        elif push["type"] == "message":
+            assert push["seq"] == max(given) + 1
+            given[push["seq"]] = push["mid"]
+    assert lost
+    for peer in (ada, bob, slow):
+        await peer.close()

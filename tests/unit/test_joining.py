@@ -206,6 +206,89 @@ async def test_a_log_that_is_lost_in_the_middle_is_a_resync(worker: Worker) -> N
     assert seen(ada)[-1] == TOTAL + 1
 
 
+async def lose_tail(worker: Worker, kept: int) -> None:
+    """Redis comes back with an older log, and somebody goes on where that ends, up to where the lost one ended."""
+    worker.store.rooms["lobby"].lose_tail(kept)
+    await say(worker, TOTAL - kept)
+    room = worker.hub.get("lobby")
+    assert room is not None
+    mid = worker.store.rooms["lobby"].mid
+    await until_async(lambda: room.settled and room.at.mid == mid, "the worker knows the new log")
+
+
+def truth(worker: Worker) -> dict[int, str]:
+    """The mids of the log."""
+    kept = worker.store.rooms["lobby"]
+    return {seq: kept.mid_at(seq) or "" for seq in range(1, kept.seq + 1)}
+
+
+@pytest.mark.parametrize("stretched", [True, False], ids=["at hand", "read"])
+@pytest.mark.parametrize("kept", [1, 20, TOTAL - 1])
+async def test_a_tail_that_is_lost_between_two_parts_is_told(worker: Worker, kept: int, stretched: bool) -> None:
+    """If what was given is in the log no more, the client learns of it: nothing stands in for it silently."""
+    ada, number = await resuming(worker)
+    joined = await ada.reply(number)
+    room = worker.hub.get("lobby")
+    assert room is not None
+    if not stretched:
+        room.shrink()
+    await lose_tail(worker, kept)
+    await worker.idle()
+    given = {event["seq"]: event["mid"] for event in joined["messages"]}
+    lost = False
+    for message in ada.heard:
+        if message["type"] == "message":
+            assert message["seq"] == max(given) + 1
+            given[message["seq"]] = message["mid"]
+        elif message["type"] == "resync":
+            lost = lost or message["lost"]
+            given = {event["seq"]: event["mid"] for event in message["messages"]}
+    after = truth(worker)
+    assert {seq: after[seq] for seq in given} == given
+    assert max(given) == TOTAL
+    assert lost or joined["seq"] <= kept
+    assert inside(worker, ada)
+    await say(worker, 1)
+    assert seen(ada)[-1] == TOTAL + 1
+
+
+async def test_a_position_beyond_a_log_that_lost_its_tail_enters_with_a_resync(worker: Worker) -> None:
+    """What was given is beyond all there is now: told at once, not when the log has grown as long again."""
+    ada, number = await resuming(worker)
+    joined = await ada.reply(number)
+    worker.store.rooms["lobby"].lose_tail(3)
+    assert joined["seq"] > 4
+    room = worker.hub.get("lobby")
+    assert room is not None
+    await say(worker, 1)
+    await until_async(lambda: room.settled and room.at.seq == 4, "the worker knows the new log")
+    await worker.idle()
+    (resync, *_) = [message for message in ada.heard if message["type"] == "resync"]
+    assert (resync["lost"], resync["seq"]) == (True, 4)
+    assert inside(worker, ada)
+
+
+async def test_a_tail_that_is_lost_before_the_first_part_is_a_fresh_join(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The position was proved and is there no more: the latest page, and not called recovered."""
+    lost_at = TOTAL - 50
+    at = since(worker, lost_at + 10)
+    proved = module.Joining._proved
+
+    async def then_lost(*given: Any) -> bool:
+        answer = await proved(*given)
+        await lose_tail(worker, lost_at)
+        return answer
+
+    monkeypatch.setattr(module.Joining, "_proved", then_lost)
+    ada = await worker.visitor("Ada")
+    joined = await ada.ask("join", room="lobby", since=at)
+    assert (joined["recovered"], joined["seq"]) == (False, TOTAL)
+    after = truth(worker)
+    assert all(event["mid"] == after[event["seq"]] for event in joined["messages"])
+
+
 async def test_a_resume_before_redis_answers_is_refused_for_now(worker: Worker) -> None:
     """Nothing was given yet, so the client may ask again."""
     ada = await worker.visitor()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -239,6 +240,24 @@ async def test_reaching_back_into_a_new_life_gives_nothing() -> None:
     await store(worker, FIRST_PAGE + 50)
     await worker.reader.reach_back(room, 1)
     assert room.recent_first == first
+
+
+@pytest.mark.parametrize("kept", [5, PAGE, PAGE + 300, 2 * PAGE + 10])
+async def test_reaching_back_into_another_tail_gives_nothing(kept: int) -> None:
+    """Where the log has lost its end and goes on otherwise, its events are not put before those that are lost."""
+    worker = Worker()
+    await store(worker, 3 * PAGE)
+    room, _ = await open_room(worker)
+    first, ours = room.recent_first, room.latest(1000)
+    worker.broker.gate.clear()
+    reaching = asyncio.ensure_future(worker.reader.reach_back(room, 10))
+    await until_async(lambda: len(worker.broker.reads) == 2, "the first page is read")
+    worker.subscriber.active.clear()
+    worker.store.rooms["lobby"].lose_tail(kept)
+    await store(worker, 3 * PAGE - kept)
+    worker.broker.gate.set()
+    await reaching
+    assert (room.recent_first, room.latest(1000)) == (first, ours)
 
 
 @settings(max_examples=200)

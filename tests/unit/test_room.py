@@ -384,7 +384,7 @@ def test_a_stretched_room_keeps_what_is_put_before() -> None:
         room.receive(batch(first, first + 49))
     assert room.after(1000) is None
     room.stretch()
-    room.prepend(events(1001, room.recent_first - 1))
+    room.prepend(events(1001, room.recent_first))
     for first in range(2001, 3001, 50):
         room.receive(batch(first, first + 49))
     assert room.after(1000) == events(1001, 3000)
@@ -395,14 +395,35 @@ def test_a_stretched_room_keeps_what_is_put_before() -> None:
     assert room.receive(batch(3001, 3001)) is Verdict.DELIVER
 
 
-@pytest.mark.parametrize("wrong", [[], events(1, 3), events(1, 5), events(7, 9)])
-def test_events_that_do_not_end_where_the_recent_ones_begin_are_left_out(wrong: list[bytes]) -> None:
-    """A hole or an overlap would be worse than a second read."""
+@pytest.mark.parametrize(
+    "wrong",
+    [[], events(1, 3), events(1, 4), events(7, 9), events(6, 7), events(1, 5, "other"), events(1, 8, "other")],
+)
+def test_events_that_are_not_proved_to_lead_to_the_recent_ones_are_left_out(wrong: list[bytes]) -> None:
+    """A hole, or events of a log that lost its tail and went on otherwise, would be worse than a second read."""
     room = at(4)
     room.receive(batch(5, 8))
     room.stretch()
     room.prepend(wrong)
     assert room.latest(100) == events(5, 8)
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 5), (3, 5), (1, 8), (4, 6)])
+def test_events_that_end_with_one_that_is_known_are_put_before(first: int, last: int) -> None:
+    """Each is there once, however far they overlap."""
+    room = at(4)
+    room.receive(batch(5, 8))
+    room.prepend(events(first, last))
+    assert room.latest(100) == events(first, 8)
+
+
+def test_events_are_put_before_a_position_alone() -> None:
+    """A room of which nothing is at hand knows where it is; that is proof enough, of the same log."""
+    room = at(4)
+    room.prepend(events(1, 4, "other"))
+    assert room.latest(100) == []
+    room.prepend(events(1, 4))
+    assert room.latest(100) == events(1, 4)
 
 
 def test_a_stretched_room_is_bounded_too() -> None:
