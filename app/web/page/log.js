@@ -91,6 +91,15 @@ export class Log extends Component {
     chat.attend(room, true);
   };
 
+  /** The viewer changes the height of a row: what was taken in hand stays there. See `Scroll.hold`. */
+  #hold = (element) => {
+    const settled = this.#scroll.hold(element);
+    return () => {
+      settled();
+      this.#scrolled();
+    };
+  };
+
   // The row in hand: under the pointer, or focused
 
   #over = ({ target, pointerType }) => {
@@ -185,7 +194,7 @@ export class Log extends Component {
         busy=${room.loading.value === row.run} onFill=${() => chat.messages.older(room, row.run)} />`;
       default: return html`<${Message} key=${row.key} row=${row} chat=${chat} room=${room}
         active=${row.live && !row.deleted && (row.key === hovered || row.key === focused)}
-        editing=${row.live && room.editing.value === row.seq} found=${row.live && room.found === row.seq} />`;
+        editing=${row.live && room.editing.value === row.seq} found=${row.live && room.found === row.seq} hold=${this.#hold} />`;
     }
   }
 }

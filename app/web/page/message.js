@@ -2,6 +2,7 @@
 
 import { Component, html } from "../vendor/vendor.js";
 import { Editor } from "./editor.js";
+import { Fold, isLong } from "./fold.js";
 import { clock, fullDate } from "./format.js";
 import { AlertIcon, ClockIcon } from "./icons.js";
 import { Alike, Avatar, Person } from "./people.js";
@@ -20,7 +21,7 @@ export class Message extends Component {
     return active !== old.active || editing !== old.editing || found !== old.found || DRAWN.some((key) => row[key] !== old.row[key]);
   }
 
-  render({ row, chat, room, active, editing, found }) {
+  render({ row, chat, room, active, editing, found, hold }) {
     const { head, mine, user, name, ts, seq, cid, state, named, deleted, alike } = row;
     const classes = ["row", head ? "head" : "follow", state, named && "named", found && "found", active && "active", editing && "editing"];
     return html`
@@ -33,7 +34,7 @@ export class Message extends Component {
             ${alike && head && html`<${Alike} />`}
             ${head && html`<${Time} ts=${ts} />`}${named && html`<span class="vh">mentions you</span>`}
           </div>
-          <${Body} row=${row} chat=${chat} room=${room} editing=${editing} />
+          <${Body} row=${row} chat=${chat} room=${room} editing=${editing} hold=${hold} />
         </div>
         ${state === "pending" && html`<span class="sending"><${ClockIcon} /><span class="vh">Sending</span></span>`}
         ${active && !editing && !deleted && html`<${Toolbar} chat=${chat} room=${room} row=${row} />`}
@@ -41,13 +42,14 @@ export class Message extends Component {
   }
 }
 
-function Body({ row, chat, room, editing }) {
+function Body({ row, chat, room, editing, hold }) {
   const { text, edited, deleted, reactions, mentions, state } = row;
   if (deleted) return html`<span class="words deleted">This message was deleted.</span>`;
   if (editing) return html`<${Editor} chat=${chat} room=${room} row=${row} />`;
   const mentioned = (mentions ?? []).map((user) => chat.names.get(user)).filter(Boolean);
+  const words = html`<${Words} text=${text} mentioned=${mentioned} self=${chat.name.value} />`;
   return html`
-    <${Words} text=${text} mentioned=${mentioned} self=${chat.name.value} />
+    ${isLong(text) ? html`<${Fold} room=${room} of=${row.key} hold=${hold}>${words}<//>` : words}
     ${edited && html`<span class="edited" title=${`Changed ${fullDate(edited)}`}>edited</span>`}
     ${reactions?.length > 0 && html`<${Reactions} chat=${chat} room=${room} row=${row} />`}
     ${state === "failed" && html`<${Failed} row=${row} chat=${chat} />`}`;

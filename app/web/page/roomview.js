@@ -23,6 +23,8 @@ export class RoomView {
     this.unsent = [];
     /** The cids sent from this page: their rows stay the same element when the echo comes. */
     this.own = new Set();
+    /** The long messages that the viewer wants to see whole, by the keys of their rows. */
+    this.unfolded = new Set();
     this.draft = draft;
     this.comings = new Comings();
     /** Whether the viewer was here before this page was loaded. */

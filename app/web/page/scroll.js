@@ -13,6 +13,7 @@ export class Scroll {
   #scroller;
   #content;
   #anchor = null;
+  #held = null;
   #observer = new ResizeObserver(() => this.settle());
 
   /** @param {boolean} stuck whether to begin at the end */
@@ -31,6 +32,7 @@ export class Scroll {
 
   /** Before the content changes: the browser's own anchoring gives up at the very top and is missing elsewhere. */
   remember() {
+    if (this.#held?.isConnected) return;
     this.#anchor = null;
     if (this.stuck) return;
     const top = this.#scroller.getBoundingClientRect().top;
@@ -57,8 +59,25 @@ export class Scroll {
 
   /** The viewer has scrolled. */
   moved() {
+    if (this.#held?.isConnected) return;
     this.stuck = this.below < END_SLACK;
     this.remember();
+  }
+
+  /**
+   * Keep an element where it is in view, also where the viewer is at the end.
+   *
+   * @returns {() => void} to be called when it, or what is around it, has changed its height
+   */
+  hold(element) {
+    this.stuck = false;
+    this.#held = element;
+    this.#anchor = { row: element, top: element.getBoundingClientRect().top };
+    return () => {
+      this.settle();
+      this.#held = null;
+      this.moved();
+    };
   }
 
   toEnd() {
