@@ -131,6 +131,10 @@ def _memory(info: dict[str, str], config: dict[str, str]) -> list[Finding]:
         found = f"{_mib(used)} used, no maxmemory"
         return [good("redis memory", found, "when its machine has no more, it is killed and comes back")]
     found = f"{_mib(used)} of {_mib(most)} used"
+    if used > most:
+        return [
+            bad("redis memory", found, "it is full: it refuses every send", "give it more memory, or keep less history")
+        ]
     if used > FULL * most:
         return [bad("redis memory", found, "soon it refuses every send", "give it more memory, or keep less history")]
     return [good("redis memory", found, "room for more")]

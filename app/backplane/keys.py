@@ -13,6 +13,11 @@ PREFIX = "parley:"
 _PEOPLE = f"{PREFIX}people:".encode()
 
 
+def doctor(token: str) -> str:
+    """String: written for a second by `parley doctor`, to see whether it may."""
+    return f"{PREFIX}doctor:{token}"
+
+
 def log(room: str) -> str:
     """List: the kept events of a room, oldest first; the last is the event `seq` of its meta."""
     return f"{PREFIX}{{{room}}}:log"

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from app.config import links, load
 from app.errors import SettingError
@@ -81,6 +82,16 @@ def _plain(finding: Finding) -> dict[str, str]:
     return {**finding._asdict(), "grade": finding.grade.value}
 
 
+def _base(text: str) -> str:
+    """The address of a server, without anything behind it: nothing else than the root can be where it is."""
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.netloc):
+        raise argparse.ArgumentTypeError("must begin with http:// or https://")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError(f"no path, please: the server is at the root, {parts.scheme}://{parts.netloc}")
+    return text
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Put the command's own options on the command line."""
     parser = commands.add_parser(
@@ -91,7 +102,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "each means for the guarantees and what to do. Takes the same settings as serve. Exit code 0: nothing breaks a "
         "promise; 1: something does.",
     )
-    parser.add_argument("--url", default="", metavar="URL", help="a running server, as people reach it")
-    parser.add_argument("--no-wait", action="store_true", help="with --url: do not wait for a heartbeat")
+    parser.add_argument("--url", default="", type=_base, metavar="URL", help="a running server, as people reach it")
+    parser.add_argument("--no-wait", action="store_true", help="with --url: do not wait for heartbeats")
     parser.add_argument("--json", action="store_true", help="findings as JSON")
     return parser

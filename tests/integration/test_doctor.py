@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -11,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from app.backplane.permissions import USER
 from app.config import Settings
 from app.doctor import proxy, redis
 from app.findings import Finding, Grade
 from tests.fakes.proxy import proxying
-from tests.support import ROOT, Server, Valkey, free_port
+from tests.support import ROOT, Server, Valkey, free_port, until
 
 Servers = Callable[..., Server]
 
@@ -67,6 +69,46 @@ async def test_missing_permissions_are_found(own_valkey: Valkey) -> None:
     findings = await of_redis(own_valkey)
     assert findings["redis scripts"].grade is findings["redis pub/sub"].grade is Grade.BAD
     assert "SUBSCRIBE" in findings["redis pub/sub"].advice
+
+
+async def test_what_redis_refuses_leaves_the_other_findings(own_valkey: Valkey) -> None:
+    """A command that is not allowed is a finding among the others."""
+    own_valkey.command("ACL", "SETUSER", USER, "-ping")
+    findings = await of_redis(own_valkey)
+    assert findings["redis distance"].found.startswith("NOPERM")
+    assert findings["redis distance"].advice == "allow what parley redis-user lists"
+    assert [one.topic for one in findings.values() if one.grade is not Grade.GOOD] == ["redis distance"]
+    assert {"redis persistence", "redis pub/sub", "redis scripts", "clock"} <= findings.keys()
+
+
+async def test_a_redis_that_cannot_write_to_its_disk_is_found(own_valkey: Valkey, tmp_path: Path) -> None:
+    """It refuses PING as well as sends, and says why."""
+    (tmp_path / "valkey" / "dump.rdb").mkdir()  # a snapshot cannot take its place
+    own_valkey.command("CONFIG", "SET", "save", "3600 1")
+    own_valkey.command("BGSAVE")
+    until(lambda: (own_valkey.command("PING") or "").startswith("-MISCONF"), "the snapshot has failed")
+    findings = await of_redis(own_valkey)
+    own_valkey.command("CONFIG", "SET", "save", "")  # else it would not even stop
+    assert findings["redis disk"].grade is findings["redis scripts"].grade is Grade.BAD
+    assert findings["redis scripts"].found.startswith("MISCONF")
+    assert "make room" in findings["redis scripts"].advice
+    assert findings["redis persistence"].grade is Grade.GOOD
+
+
+async def test_a_user_without_the_keys_or_channels_is_found(own_valkey: Valkey) -> None:
+    """It may run scripts and publish, and reaches nothing that is the server's."""
+    own_valkey.command("ACL", "SETUSER", USER, "resetkeys", "~chat:*", "resetchannels", "&chat:*")
+    findings = await of_redis(own_valkey)
+    assert findings["redis scripts"].grade is findings["redis pub/sub"].grade is Grade.BAD
+    assert findings["redis pub/sub"].found.startswith("NOPERM")
+
+
+@pytest.mark.parametrize(("most", "grade"), [("10", Grade.BAD), ("17", Grade.WEAK), ("100", Grade.GOOD)])
+async def test_too_few_connections_for_the_workers_are_found(own_valkey: Valkey, most: str, grade: Grade) -> None:
+    """Each worker takes two, and those of an upgrade come beside those that run."""
+    own_valkey.command("CONFIG", "SET", "maxclients", most)
+    findings = await redis.examine(Settings(redis_url=own_valkey.url, workers=8))
+    assert [one.grade for one in findings if one.topic == "redis connections"] == [grade]
 
 
 async def test_a_replica_is_found(own_valkey: Valkey) -> None:
@@ -136,6 +178,14 @@ async def test_a_proxy_that_rewrites_what_it_should_pass_is_found(shared_server:
     assert silent["X-Forwarded-For"].found == "none"
 
 
+async def test_a_proxy_that_the_server_does_not_believe_is_found(shared_server: Server) -> None:
+    """It says where clients come from, and the server takes all of them for the proxy."""
+    found = await through(shared_server, lambda head: passes(head).replace("For: 127.0.0.1", "For: 198.51.100.7"))
+    assert found["X-Forwarded-For"].grade is Grade.BAD
+    assert found["X-Forwarded-For"].found == "198.51.100.7, but the server takes 127.0.0.1 for the client's"
+    assert "PARLEY_PROXIES" in found["X-Forwarded-For"].advice
+
+
 async def test_a_proxy_that_drops_the_upgrade_is_found(shared_server: Server) -> None:
     """Everything looks well but there is no chat."""
     findings = await through(shared_server, lambda head: re.sub(r"(?im)^(upgrade|connection):.*\r\n", "", passes(head)))
@@ -152,6 +202,22 @@ async def test_a_proxy_that_cuts_who_is_silent_is_found(shared_server: Server) -
     assert finding.grade is Grade.BAD
     assert finding.found.startswith("cut after")
     assert "PARLEY_PING_SECONDS" in finding.advice
+
+
+@pytest.mark.parametrize(("seconds", "grade"), [([0.1], Grade.BAD), ([0.1, 1.0], Grade.GOOD), ([1.0], Grade.GOOD)])
+async def test_a_heartbeat_that_comes_soon_says_nothing_about_silence(seconds: list[float], grade: Grade) -> None:
+    """One after a whole interval has to come, or a second one, before whoever is between cuts."""
+
+    async def beat(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(json.dumps({"type": "welcome", "id": 1}))
+        for pause in seconds:
+            await asyncio.sleep(pause)
+            await socket.send(json.dumps({"type": "ping"}))
+
+    async with serve(beat, "127.0.0.1", 0) as here:
+        finding = await proxy._silence(f"ws://127.0.0.1:{here.sockets[0].getsockname()[1]}", 1)
+    assert finding.grade is grade
 
 
 async def test_a_proxy_that_swallows_heartbeats_is_found(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app import cli
 from app.config import Settings, load
 from app.doctor import command, machine, redis
 from app.findings import Finding, Grade, bad, good, weak
@@ -164,3 +165,14 @@ def test_who_is_between_here_and_redis_is_told(
     finding = redis.transport(peer, tls)
     assert finding.grade is grade
     assert found in finding.found
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/chat", "https://example.org/?room=1", "example.org", "ws://example.org"]
+)
+def test_an_address_that_is_no_servers_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The server is at the root of a host, and reached over HTTP."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(["doctor", "--url", url])
+    assert end.value.code == 2
+    assert "--url" in capsys.readouterr().err

@@ -76,7 +76,8 @@ async def test_what_makes_it_weaker_is_named_with_what_to_set() -> None:
         "replica: sends will be refused": await found(INFO.replace("master", "slave")),
         "failover": await found(INFO.replace("connected_slaves:0", "connected_slaves:2")),
         "no cluster": await found(INFO + "cluster_enabled:1\r\n"),
-        "give it more memory": await found(maxmemory="1100"),
+        "soon it refuses every send: give it more memory": await found(maxmemory="1100"),
+        "full: it refuses every send: give it more memory": await found(maxmemory="600"),
         "make room on its disk": await found(INFO + "aof_last_write_status:err\r\n"),
     }
     for words, assessment in cases.items():
