@@ -129,7 +129,7 @@ def _operations(app: Sanic[Any, Any], parts: Parts) -> None:
 
     async def health(_request: Request) -> HTTPResponse:
         board = parts.board
-        workers = [{"worker": slot.number, "pid": slot.pid, "state": slot.state.name.lower()} for slot in board.slots()]
+        workers = [{"worker": slot.number, "pid": slot.pid, "state": slot.shown} for slot in board.slots()]
         reasons = parts.reasons()
         body = {
             "status": "unready" if reasons else "ready",

@@ -171,6 +171,7 @@ class Lifecycle:
             counters.members_behind = len(pool.behind)
             counters.outbox_bytes = sum(outbox.bytes_behind for outbox in pool.behind)
             counters.redis_reconnects = self._pipeline.reconnects + self._subscriber.reconnects
+            counters.changes_refused = self._pipeline.refusals.changes
             counters.redis_up = self._pipeline.up and self._subscriber.up
             counters.canary_age_seconds = min(self._canary.age_seconds, 86400.0)
             counters.cpu_seconds = time.process_time()

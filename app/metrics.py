@@ -196,6 +196,7 @@ class Counters:
     # Redis
     redis_up: int = _gauge("1 while both connections to Redis are up.")
     redis_reconnects: int = _counter("Connections to Redis lost.")
+    changes_refused: int = _counter("Changes that Redis answered with an error: full, its disk, its rights.")
     foreign: int = _counter("Publications on the server's channels that no server made.", "foreign_publications")
     canary_age_seconds: float = _gauge("Age of the last message to itself that the worker heard through Redis.")
     canary_round_trip_seconds: Histogram = _histogram("Round trip of the worker's messages to itself through Redis.")
@@ -297,6 +298,16 @@ class Slot(NamedTuple):
     seen_ms: int
     values: tuple[float, ...]
 
+    @property
+    def stale(self) -> bool:
+        """Whether it is a worker's that has written nothing for STALE_SECONDS."""
+        return self.pid != 0 and self.seen_ms < _now_ms() - STALE_SECONDS * 1000
+
+    @property
+    def shown(self) -> str:
+        """The state in a word; hung if it is stale."""
+        return "hung" if self.stale else self.state.name.lower()
+
 
 _HEAD = 3
 _SLOT = struct.Struct(f"{_HEAD}q{len(Counters().values())}d")
@@ -336,8 +347,7 @@ class Scoreboard:
 
     def alive(self) -> int:
         """How many workers serve: ready, or at least running; one that has not written for STALE_SECONDS does not."""
-        oldest_ms = _now_ms() - STALE_SECONDS * 1000
-        states = [slot.state for slot in self.slots() if slot.seen_ms >= oldest_ms]
+        states = [slot.state for slot in self.slots() if not slot.stale]
         return states.count(WorkerState.READY) + states.count(WorkerState.DEAF)
 
     def draining(self) -> int:

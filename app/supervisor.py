@@ -32,6 +32,7 @@ from app.memory import usable_bytes
 from app.metrics import Scoreboard, WorkerState
 from app.order import BACKLOG, Order, Place, api_keys, rights, signin
 from app.secret import check_shared, secrets_of
+from app.stillness import LOOK_SECONDS, Stillness
 
 SILENCES = 4
 """Redis may take so many times as long for all it is asked at the start as for one answer later."""
@@ -127,6 +128,7 @@ class Supervisor:
                 ]
                 if self._embedded is not None:
                     keepers.append(tasks.create_task(self._embedded.keep(), name="valkey"))
+                keepers.append(tasks.create_task(self._end_hung(), name="hung workers"))
                 announcer = tasks.create_task(self._announce(), name="announce")
                 await self._stop.wait()
                 for keeper in (*keepers, announcer):
@@ -216,6 +218,17 @@ class Supervisor:
             _log.error("worker died, starting it again", worker=number, pid=worker.pid, code=code)
             if deaths > 1:
                 await asyncio.sleep(min(RESTART_CAP_SECONDS, 0.25 * 2**deaths))
+
+    async def _end_hung(self) -> None:
+        """Kill a worker that hangs: its clients wait in vain. `_keep_worker` starts another one."""
+        stillness = Stillness()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for slot in stillness.look(self._board.slots()):
+                worker = self._workers.get(slot.number)
+                if worker is not None and worker.pid == slot.pid and worker.returncode is None:
+                    _log.error("worker hangs, killing it", worker=slot.number, pid=slot.pid)
+                    worker.kill()
 
     async def _spawn(self, number: int) -> asyncio.subprocess.Process:
         place = Place(

@@ -12,6 +12,7 @@ import hiredis
 import structlog
 
 from app.backplane.link import Address, Argument, Link, Reply, pack
+from app.backplane.outage import Outage, Refusals
 from app.errors import NotConfirmed, ParleyError, Unavailable
 
 BACKOFF_BASE_SECONDS = 0.05
@@ -56,6 +57,8 @@ class Pipeline:
         self._lost = asyncio.Event()
         self.connected = asyncio.Event()
         self._loading = False
+        self._outage = Outage("redis")
+        self.refusals = Refusals()
         self.reconnects = 0
         self.on_moved: Callable[[], None] = lambda: None
         self.publish = Script("publish", "locate")
@@ -68,7 +71,7 @@ class Pipeline:
         return self._link is not None and self._link.up
 
     async def run(self) -> None:
-        """Connect, watch, connect again, for ever. The first refusal of the login is logged, not raised."""
+        """Connect, watch, connect again, for ever. What fails is logged, not raised; see Outage."""
         tries = 0
         while True:
             self._lost.clear()
@@ -85,14 +88,14 @@ class Pipeline:
             except (ParleyError, TimeoutError, hiredis.ReplyError, OSError) as error:
                 if link is not None:
                     link.drop()
-                if tries == 0:
-                    _log.warning("redis unreachable", error=str(error) or "no answer")
+                self._outage.failed(str(error) or "no answer", asyncio.get_running_loop().time())
                 tries += 1
                 await asyncio.sleep(backoff(tries))
                 continue
             self._link, self._loading = link, False
             self.connected.set()
             began = link.now()
+            self._outage.over(began)
             try:
                 await self._watch(link)
             finally:
@@ -100,6 +103,7 @@ class Pipeline:
                 self._link = None
                 link.drop()
             self.reconnects += 1
+            self._outage.lost(link.now())
             _log.warning("redis is a replica now" if link.moved else "redis connection lost")
             if link.moved:
                 self.on_moved()

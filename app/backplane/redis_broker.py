@@ -289,6 +289,8 @@ class _Call:
     def answer(self, reply: Reply) -> None:
         self._broker.answered(self._room, self._began, self._count)
         if type(reply) is list:
+            if self._pipeline.refusals.lasting:
+                self._pipeline.refusals.over()
             self._confirm(reply)
         elif isinstance(reply, NotConfirmed):
             self._fail(reply)
@@ -297,7 +299,9 @@ class _Call:
             self._pipeline.load_scripts()
             self._fail(Unavailable("Redis had forgotten the script; nothing was stored"))
         else:
-            self._fail(Unavailable(f"Redis refuses: {str(reply)[:100]}"))
+            words = str(reply)[:100]
+            self._pipeline.refusals.refused(words, self._count, asyncio.get_running_loop().time())
+            self._fail(Unavailable(f"Redis refuses: {words}"))
 
     def _confirm(self, reply: list[Reply]) -> None:
         if type(reply[3]) is bytes:

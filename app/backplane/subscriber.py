@@ -14,6 +14,7 @@ from collections.abc import Callable
 import structlog
 
 from app.backplane.link import Address, Link, Reply, pack
+from app.backplane.outage import Outage
 from app.backplane.pipeline import STEADY_SECONDS, WATCH_SECONDS, backoff
 from app.errors import SettingError, Unavailable
 
@@ -63,6 +64,7 @@ class Subscriber:
         self._wanted: dict[bytes, asyncio.Future[None] | None] = {}
         self._unasked: set[bytes] = set()
         self._unanswered: Counter[bytes] = Counter()
+        self._outage = Outage("redis pub/sub")
         self.reconnects = 0
 
     @property
@@ -156,14 +158,15 @@ class Subscriber:
             self._lost.clear()
             try:
                 link = await _PushLink.connect(self._address, self._name, self._seconds, self._lost.set)
-            except (Unavailable, SettingError):
-                # The pipeline has the same trouble and says so.
+            except (Unavailable, SettingError) as error:
+                self._outage.failed(str(error), asyncio.get_running_loop().time())
                 tries += 1
                 await asyncio.sleep(backoff(tries))
                 continue
             link.subscriber = self
             self._link = link
             began = link.now()
+            self._outage.over(began)
             self._unasked = set(self._wanted)
             self._ask_all()
             if not first:
@@ -176,6 +179,7 @@ class Subscriber:
                 self._link = None
                 link.drop()
                 self._forget_confirmations()
+            self._outage.lost(link.now())
             _log.warning("redis subscription lost", seldom="redis", channels=len(self._wanted))
             tries = 0 if link.now() - began > STEADY_SECONDS else tries + 1
             await asyncio.sleep(backoff(tries) if tries else 0)

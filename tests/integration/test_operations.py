@@ -142,6 +142,25 @@ async def test_a_frozen_worker_is_not_alive_and_a_dead_ones_values_are_gone(serv
         await peer.close()
 
 
+async def test_a_worker_that_hangs_is_replaced(server: Callable[..., Server]) -> None:
+    """It is shown as hung, then killed, told of, and another one has its place; the others go on."""
+    here = server(workers=2)
+    first, other = (each["pid"] for each in here.health()["workers"]["each"])
+    os.kill(first, signal.SIGSTOP)
+    await until_async(lambda: _states(here).get(first) == "hung", "it is shown")
+    await until_async(lambda: first not in _states(here) and list(_states(here).values()) == ["ready"] * 2, "replaced")
+    assert other in _states(here)
+    assert [line["pid"] for line in here.logged() if line["event"] == "worker hangs, killing it"] == [first]
+
+
+def _states(here: Server) -> dict[int, str]:
+    """The state of each worker by process id; empty where the connection went to the frozen one."""
+    try:
+        return {each["pid"]: each["state"] for each in here.health()["workers"]["each"]}
+    except OSError:
+        return {}
+
+
 def _asked(here: Server, name: str) -> float | None:
     """A metric, or None where the connection went to the frozen worker or died with it."""
     try:

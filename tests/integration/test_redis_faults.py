@@ -280,3 +280,39 @@ async def test_a_tail_lost_while_a_member_resumes_in_parts_is_told(
     assert lost
     for peer in (ada, bob, slow):
         await peer.close()
+
+
+async def test_the_log_tells_of_a_redis_that_refuses_and_of_its_end(
+    server: Callable[..., Server], own_valkey: Valkey, room: str
+) -> None:
+    """Full: Redis' own words in one line, however many sends, and another line when it takes them again."""
+    here = server(redis_url=own_valkey.url)
+    ada = await Peer.open(here.ws)
+    await ada.ask("join", room=room)
+    own_valkey.command("CONFIG", "SET", "maxmemory", "1")
+    for number in range(3):
+        assert (await _send(ada, room, f"full-{number}"))["code"] == "unavailable"
+    own_valkey.command("CONFIG", "SET", "maxmemory", "0")
+    await _until_sent(ada, room, "taken")
+    lines = [line for line in here.logged() if "changes" in line["event"]]
+    assert [(line["level"], line["event"]) for line in lines] == [
+        ("error", "redis refuses changes"),
+        ("info", "redis takes changes again"),
+    ]
+    assert lines[0]["error"].startswith("OOM")
+    assert lines[1]["refused"] >= 3
+    await until_async(lambda: here.metric("parley_changes_refused_total") >= 3, "they are counted")
+    await ada.close()
+
+
+async def test_the_log_tells_that_redis_is_back(server: Callable[..., Server], own_valkey: Valkey) -> None:
+    """Why it was away, and for how long, for both connections."""
+    here = server(redis_url=own_valkey.url)
+    own_valkey.kill()
+    told = {"redis unreachable", "redis pub/sub unreachable"}
+    await until_async(lambda: told <= {line["event"] for line in here.logged()}, "the outage is told")
+    own_valkey.start()
+    await until_async(lambda: here.get("/readyz")[0] == 200, "ready again")
+    back = {line["event"]: line["away_seconds"] for line in here.logged() if "away_seconds" in line}
+    assert back.keys() == {"redis connected", "redis pub/sub connected"}
+    assert min(back.values()) > 0

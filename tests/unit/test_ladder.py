@@ -32,6 +32,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("sanctions", "grants", "apikeys", "auth", "tokens", "admission", "arrivals", "outbox"),
     ("room", "member", "receiver", "connection", "closings", "roster", "peers", "rights"),
     ("backplane.keys", "backplane.permissions", "backplane.broker", "backplane.link", "backplane.pace"),
+    ("backplane.outage",),
     ("backplane.pipeline", "backplane.subscriber", "backplane.redis_broker", "backplane.rosters", "backplane.activity"),
     ("backplane.keyring", "backplane.census", "backplane.personal", "backplane.seats", "backplane.sends"),
     ("backplane.moderation", "backplane.assess"),
@@ -39,6 +40,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("people", "seats", "moderation", "marks", "mentions", "direct", "inbox", "counting", "quota"),
     ("signin", "joining", "greeting", "paging", "author", "amending", "moderating", "sending", "commands", "feed"),
     ("service/", "endpoint", "responses", "gate", "api", "canary", "lifecycle", "embedded", "secret", "order"),
+    ("stillness",),
     ("server", "supervisor", "client/", "terminal/", "traffic/", "verify/", "loadtest/", "doctor/"),
     ("keycommand", "cli"),
 )

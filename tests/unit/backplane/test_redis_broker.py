@@ -9,6 +9,7 @@ import hiredis
 import pytest
 
 from app.backplane import redis_broker
+from app.backplane.outage import Refusals
 from app.backplane.pace import REST_MAX_SECONDS, Pace
 from app.backplane.redis_broker import CALL_BYTES, CALLS_AT_ONCE, CHANGES_AT_ONCE, RedisBroker
 from app.errors import NotConfirmed, Unavailable
@@ -30,6 +31,7 @@ class HeldPipeline:
         self.posted: list[tuple[tuple[Any, ...], Any]] = []
         self.publish, self.amend, self.read = Script("publish"), Script("amend"), Script("read")
         self.loads = 0
+        self.refusals = Refusals()
 
     def post(self, command: tuple[Any, ...], answer: Any) -> None:
         if not self.up:
