@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from app.auth import GUEST_AUDIENCE
 from app.errors import BadRequest, Expired, SettingError, Unauthorized, reason
 from app.grants import Grants
-from app.protocol.names import SERVICE, user_name
+from app.protocol.names import GUEST, SERVICE, user_name
 
 USER_MAX = 255
 RSA_BITS = 2048
@@ -173,6 +173,8 @@ def _user(claims: dict[str, Any]) -> User:
             raise ValueError(f"sub has 1 to {USER_MAX} printable characters")
         if user.startswith(SERVICE):
             raise ValueError(f"users whose id begins with {SERVICE} are services")
+        if user.startswith(GUEST):
+            raise ValueError(f"users whose id begins with {GUEST} are guests")
         name = claims.get("name", user)
         if not isinstance(name, str):
             raise ValueError("name is a text")

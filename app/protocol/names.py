@@ -14,6 +14,7 @@ ROOM_MAX = 64
 NAME_MAX = 32
 DIRECT = "dm:"
 SERVICE = "svc:"
+GUEST = "guest:"
 TOPIC_MAX = 200
 EMOJI_MAX = 16
 _ROOM_PLAIN = re.compile(r"[A-Za-z0-9\-_.:@]{1,64}\Z")

@@ -163,6 +163,25 @@ async def sessions_of_others(attacker: Attacker) -> None:
 
 
 @attack(AREA)
+async def ids_of_guests(attacker: Attacker) -> None:
+    """A good token whose user is a guest, by the id that everybody sees: it is not welcomed, and nothing is read."""
+    ada, bob = await attacker.websocket(), await attacker.websocket()
+    await ada.ask(type="hello", id=1, name="Ada")
+    user = (await bob.ask(type="hello", id=1, name="Bob"))["user"]
+    room = (await ada.ask(type="direct", id=2, user=user))["room"]
+    await ada.ask(type="join", id=3, room=room)
+    await ada.ask(type="send", id=4, room=room, cid="c1", text="for Bob alone")
+    token = jwt.encode(_claims(sub=user), TOKEN_SECRET, algorithm="HS256")
+    await _kept_out(attacker, {"token": token}, 4500)
+    link = await attacker.websocket()
+    welcome = await link.ask(type="hello", id=1, token=jwt.encode(_claims(), TOKEN_SECRET, algorithm="HS256"))
+    expect(welcome["user"] == user, False, what="the guest's user")
+    refused = await link.ask(type="refresh", id=2, token=token)
+    expect(refused["type"], "error", what="a refresh to a guest's id")
+    attacker.seen["nobody else"] += 1
+
+
+@attack(AREA)
 async def tokens_by_the_thousand(attacker: Attacker) -> None:
     """Signatures that have to be checked, as fast as connections can be made, hold nobody up."""
     forged = jwt.encode(_claims(), "not the secret that the server has!!", algorithm="HS256")

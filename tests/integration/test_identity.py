@@ -101,6 +101,21 @@ async def test_tokens_by_secret_and_by_file(server: Callable[..., Server], tmp_p
     assert not [token for token in (*tokens, *wrong, late, SECRET, OTHER) if token in log]
 
 
+async def test_no_token_makes_a_user_a_guest(server: Callable[..., Server]) -> None:
+    """Whatever the system that signs lets its users call themselves: a guest's id is public, and its rooms are not."""
+    here = server(token_secret=SECRET)
+    bob = await Peer.open(here.ws, "Bob")
+    assert bob.welcome["user"].startswith("guest:")
+    mallory = await Peer.bare(here.ws)
+    answer = await mallory.ask("hello", token=make(SECRET, bob.welcome["user"], 60, {}))
+    assert (answer["code"], "begins with guest: are guests" in answer["message"]) == ("unauthorized", True)
+    assert await mallory.closed() == 4500
+    again = await Peer.open(here.ws, guest=bob.welcome["guest"])
+    assert again.welcome["user"] == bob.welcome["user"]
+    for peer in (bob, again):
+        await peer.close()
+
+
 async def test_a_connection_ends_with_its_token_unless_it_is_refreshed(server: Callable[..., Server]) -> None:
     """4004 in time for the one, and the other goes on."""
     here = server(token_secret=SECRET, token_leeway_seconds="0")

@@ -108,3 +108,9 @@ def test_a_token_changed_anywhere_is_refused(place: int) -> None:
     changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
     with pytest.raises(Unauthorized):
         Guests(SECRET).again(changed)
+
+
+def test_ids_of_guests_are_told_from_those_of_others(guests: Guests) -> None:
+    """By how they begin; who came before ids did so is still the same guest."""
+    assert guests.new("Ada").user.startswith("guest:")
+    assert guests.again(forged(sub="gAbCdEfGhIjKl")) == Identity("gAbCdEfGhIjKl", "Ada")

@@ -188,3 +188,11 @@ def test_a_file_without_a_key_is_named(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(SettingError, match=rf"--token-keys: .*{number}\.pem"):
             file_keys([str(path)])
+
+
+@pytest.mark.parametrize(("prefix", "whose"), [("guest:", "guests"), ("svc:", "services")])
+def test_no_token_is_for_an_id_that_others_have(prefix: str, whose: str) -> None:
+    """Guests' ids are public, and services' are made of their names."""
+    with pytest.raises(Unauthorized, match=f"begins with {prefix} are {whose}"):
+        read(signed(sub=f"{prefix}abc"))
+    assert read(signed(sub="guest")).user == "guest"
