@@ -131,6 +131,24 @@ async def test_two_people_talk_alone(replicas: tuple[str, str], visit: Visit, ro
     await expect(grace.page.get_by_text("This room cannot be entered")).to_be_visible()
 
 
+async def test_a_direct_room_is_called_by_the_name_of_now(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Who takes another name has it at the other's, in title and list, before writing again; after a reload too."""
+    ada = await visit(replicas[0], room, **WIDE)
+    bob = await visit(replicas[1], room, "Bob", **WIDE)
+    await people(ada).get_by_role("button", name="Bob").click()
+    await ada.say("between us")
+    await expect(bob.page.get_by_role("link", name=re.compile("Ada"))).to_be_visible()
+    await bob.page.get_by_role("button", name="Change your name").click()
+    await bob.page.get_by_label("Your name", exact=True).fill("Robert")
+    await bob.page.keyboard.press("Enter")
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text(re.compile("Robert$"))
+    await expect(ada.page.get_by_role("link", name=re.compile("Robert"))).to_be_visible()
+    await expect(ada.page.get_by_role("link", name=re.compile("Bob"))).to_have_count(0)
+    await ada.page.reload()
+    await ada.connected()
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text(re.compile("Robert$"))
+
+
 async def test_what_was_said_to_one_alone_waits_for_them(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """Whoever was away finds the direct room, and what is unread in it, on a device that never heard of it."""
     ada = await visit(replicas[0], room, **WIDE)

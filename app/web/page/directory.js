@@ -7,6 +7,8 @@ const LIMIT = 100;
 export class Directory {
   #chat;
   #store;
+  /** By user, what those of direct rooms are called now, as presence has said. */
+  #heard = new Map();
 
   constructor(chat, store) {
     this.#chat = chat;
@@ -17,7 +19,12 @@ export class Directory {
     this.others = new Map(Object.entries(store.get("direct", {})));
     const { client } = chat;
     client.on("welcome", () => this.load());
-    client.on("direct", (push) => this.met(push.room, push.with));
+    client.on("direct", (push) => {
+      this.#heard.delete(push.with.user);
+      this.met(push.room, push.with);
+    });
+    client.on("presence", ({ presence, joined }) => this.#called(presence ?? joined));
+    client.on("joined", ({ presence }) => this.#called(presence));
   }
 
   /** Ask what there is now; direct rooms appear by themselves. */
@@ -25,7 +32,7 @@ export class Directory {
     try {
       const { rooms, direct = [] } = await this.#chat.client.list(LIMIT);
       this.rooms.value = rooms;
-      for (const one of direct) if (one.seq > 0 || this.#chat.find(one.room)) this.met(one.room, one.with);
+      for (const one of direct) if (one.seq > 0 || this.#chat.find(one.room)) this.met(one.room, this.#now(one.with));
     } catch {
       // the list stays as it was: it helps to find a room, and every room can be named
     }
@@ -42,11 +49,34 @@ export class Directory {
     }
   }
 
+  /** People are there under these names: who has another one than before has it in direct rooms too, before writing there. */
+  #called(people) {
+    if (!people?.length || !this.others.size) return;
+    const names = new Map(people.map(({ user, name }) => [user, name]));
+    for (const [room, { user, name }] of this.others) {
+      if (!names.has(user)) continue;
+      this.#heard.set(user, names.get(user));
+      if (names.get(user) !== name) this.#meet(room, { user, name: names.get(user) });
+    }
+  }
+
+  /** Somebody as the server's list has it, where the name may be that of the last message, under the present name. */
+  #now({ user, name }) {
+    return { user, name: this.#heard.get(user) ?? name };
+  }
+
   /** A direct room is known from now on, and with whom it is; the viewer is in it. */
   met(name, other) {
     if (!other?.user) return;
-    this.others.set(name, { user: other.user, name: other.name });
-    this.#store.set("direct", Object.fromEntries(this.others));
+    this.#meet(name, other);
     this.#chat.add(name);
+  }
+
+  #meet(name, { user, name: called }) {
+    const other = { user, name: called };
+    this.others.set(name, other);
+    this.#store.set("direct", Object.fromEntries(this.others));
+    const room = this.#chat.find(name);
+    if (room) room.other.value = other;
   }
 }
