@@ -2,6 +2,7 @@
 
 ClientError
   Refused        the server's error reply, with its code; `temporary` says that the same may be asked again
+    NoAnswer     it did not answer in time: what was asked may have happened
   Unconfirmed    a change was sent but given up before an answer came: it may or may not be stored
   Closed         the client was closed, or the server sent it away for good; the change was never sent
   OutboxFull     too many changes wait for their acknowledgement; this one was not taken
@@ -36,6 +37,13 @@ class Refused(ClientError):
             temporary=reply.get("temporary") is True,
             retry=float(retry) if isinstance(retry, int | float) and retry > 0 else 0.0,
         )
+
+
+class NoAnswer(Refused):
+    """The server did not answer in time; temporary. What was asked may have happened, or happen yet."""
+
+    def __init__(self) -> None:
+        super().__init__("unavailable", "no answer in time", temporary=True)
 
 
 class Unconfirmed(ClientError):

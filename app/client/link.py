@@ -18,7 +18,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from app.client.errors import Refused
+from app.client.errors import NoAnswer, Refused
 from app.errors import reason
 from app.protocol.codes import CloseCode
 
@@ -214,7 +214,7 @@ class Link:
     def _too_late(self, number: int) -> None:
         waiting = self._open.pop(number, None)
         if waiting is not None:
-            waiting[0](Refused("unavailable", "no answer in time", temporary=True))
+            waiting[0](NoAnswer())
 
     def _abandon(self) -> None:
         """The connection is gone: what was asked over it may or may not have happened."""

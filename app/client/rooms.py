@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from app.client.errors import ClientError, Refused
+from app.client.errors import ClientError, NoAnswer, Refused
 from app.client.link import Link, Message
 from app.client.outbox import Outbox
 from app.client.room import Gap, Room, Verdict
@@ -159,10 +159,14 @@ class Rooms:
         self._outbox.release(room.name)
 
     def _not_joined(self, joined: Joined, error: Refused) -> None:
+        link = self._link
+        if link is not None and (isinstance(error, NoAnswer) or error.code == "already_joined"):
+            # Server and client do not agree on whether this connection is in the room: another one begins outside.
+            link.cut()
+            return
         if error.temporary:
             # Never sooner than the server says: it takes that for a flood.
             wait = (error.retry or RETRY_SECONDS) * random.uniform(1.0, 1.5)
-            link = self._link
 
             def again() -> None:
                 if self._link is link and self.by_name.get(joined.room.name) is joined:

@@ -317,6 +317,34 @@ async def test_going_away_is_answered_after_the_personal_delay(replicas: tuple[s
     await ada.connected()
 
 
+@pytest.mark.parametrize(
+    "answer", [None, {"type": "error", "code": "already_joined", "message": "joined already"}], ids=["none", "joined"]
+)
+async def test_a_join_whose_answer_did_not_come_is_asked_for_on_another_connection(
+    replicas: tuple[str, str], visit: Visit, answer: Message | None
+) -> None:
+    """On the old one the member may be in the room already, or be let in yet: the room is never given up for that."""
+    ada = await visit(replicas[0], "double", None, clock=True)
+    double = ServerDouble()
+    await double.install(ada.page)
+    await ada.page.reload()
+    await ada.named("Ada")
+    double.push(**double.event(1))
+    await expect(ada.row("text 1")).to_be_visible()
+    double.position = {"epoch": "e1", "seq": 1, "mid": "m1"}
+    double.answer["join"] = lambda request: answer if len(double.connections) == 2 else double._join(request)
+    double.close(1012)
+    await until_async(lambda: len(double.requests("join")) == 2, "it resumes")
+    if answer is None:
+        await ada.page.clock.fast_forward(15_500)
+    await until_async(lambda: len(double.connections) == 3, "another connection")
+    await ada.connected()
+    await ada.say("still here")
+    assert [join.get("since") for join in double.requests("join")[1:]] == [
+        double.position | {"seq": 1, "mid": "m1"}
+    ] * 2
+
+
 async def test_a_room_that_may_not_be_entered_says_so(blank: Visitor, double: ServerDouble) -> None:
     """The refusal is shown in the room's place, and the other rooms work on."""
     double.answer["join"] = lambda request: (

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,39 @@ async def test_a_change_to_a_message_says_which_one_whatever_becomes_of_the_seqs
         del double.answer["edit"]
         await client.edit("r", 1, "of the new one")
     assert [message["mid"] for message in double.requests("edit")] == ["m1", "m1", "n1"]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["first", "resumed"])
+@pytest.mark.parametrize("answer", [None, {"type": "error", "code": "already_joined", "message": "joined already"}])
+async def test_a_join_whose_answer_did_not_come_is_asked_for_on_another_connection(
+    double: Double, known: bool, answer: Message | None
+):
+    """On the old one the member may be in the room already, or be let in yet: the room is never given up for that."""
+    notes, doubtful = Notes(), []
+
+    def join(message: Message) -> Message | None:
+        if len(double.sockets) == 1 + known:
+            doubtful.append(message)
+            return answer
+        return double.usual(message)
+
+    tuning = replace(FAST, reply_seconds=0.2)
+    async with Client(double.url, name="Ada", on=notes, tuning=tuning) as client:
+        if known:
+            await client.join("r")
+            await double.event(1)
+            await until_async(lambda: notes.seqs() == [1], "the event")
+        double.answer["join"] = join
+        double.position = {"epoch": "e1", "seq": 1, "mid": "m1"} if known else double.position
+        if known:
+            client.cut()
+        else:
+            await asyncio.wait_for(client.join("r"), 10)
+        await until_async(lambda: len(double.sockets) == 2 + known and client.rooms["r"].joined, "in, anew")
+        assert len(doubtful) == 1, "asked once on each connection"
+        assert doubtful[0].get("since") == double.requests("join")[-1].get("since")
+        assert not notes.of("refused")
+        assert (await client.send("r", "here")).cid
 
 
 async def test_a_hole_is_closed_by_resuming(double: Double):

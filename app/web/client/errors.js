@@ -23,3 +23,10 @@ export class ParleyError extends Error {
     });
   }
 }
+
+/** The server did not answer in time: what was asked may have happened, or happen yet. */
+export class NoAnswer extends ParleyError {
+  constructor() {
+    super("unavailable", "No answer in time.", { temporary: true });
+  }
+}

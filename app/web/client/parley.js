@@ -82,7 +82,7 @@ export class Parley extends Emitter {
     this.#tab.set("session", this.#session);
     const request = (body, done) => this.#request(body, done);
     this.#sender = new Sender(this, this.#tab, request);
-    this.#rooms = new Rooms(this, this.#sender, request, page);
+    this.#rooms = new Rooms(this, this.#sender, request, page, () => this.#connection.cut());
     if (typeof token === "function") this.#renewal = new Renewal(token, request);
     /** What moderators may do. */
     this.moderator = new Moderator((body) => this.#ask(body));

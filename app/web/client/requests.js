@@ -1,6 +1,6 @@
 /** Requests of one connection that still wait for their reply, by `id`. Replies are handled in the order they come. */
 
-import { ParleyError } from "./errors.js";
+import { NoAnswer, ParleyError } from "./errors.js";
 
 const REPLY_SECONDS = 15;
 
@@ -9,14 +9,14 @@ export class Requests {
   #open = new Map();
 
   /**
-   * Take an id. `done(error, reply)` is called exactly once: with the reply, with the server's error, or with a
-   * temporary error when no reply came in time or the connection went away.
+   * Take an id. `done(error, reply)` is called exactly once: with the reply, with the server's error, with NoAnswer
+   * when no reply came in time, or with a temporary error when the connection went away.
    */
   open(done, seconds = REPLY_SECONDS) {
     const id = this.#next++;
     const timer = setTimeout(() => {
       this.#open.delete(id);
-      done(new ParleyError("unavailable", "No answer in time.", { temporary: true }));
+      done(new NoAnswer());
     }, seconds * 1000);
     this.#open.set(id, { done, timer });
     return id;

@@ -6,7 +6,7 @@
  */
 
 import { delay } from "./backoff.js";
-import { ParleyError } from "./errors.js";
+import { NoAnswer, ParleyError } from "./errors.js";
 import { Room } from "./room.js";
 
 const TAKEN_OUT = {
@@ -23,6 +23,7 @@ export class Rooms {
   #sender;
   #request;
   #page;
+  #cut;
   #waiting = new Map();
   #welcomed = false;
 
@@ -31,12 +32,14 @@ export class Rooms {
    * @param {import("./sender.js").Sender} sender is told what was stored and which room is joined
    * @param {(body: object, done: (error: Error | null, reply?: object) => void) => boolean} request
    * @param {number} page how many of the latest messages a fresh join asks for
+   * @param {() => void} cut gives the connection up for another one
    */
-  constructor(client, sender, request, page) {
+  constructor(client, sender, request, page, cut) {
     this.#client = client;
     this.#sender = sender;
     this.#request = request;
     this.#page = page;
+    this.#cut = cut;
   }
 
   /** Enter a room and stay in it over reconnects. Resolves with its first `joined`. */
@@ -127,6 +130,8 @@ export class Rooms {
 
   #refused(room, error) {
     if (!this.#welcomed) return; // hello itself failed, or the connection did: the next one asks again
+    // Server and client do not agree on whether this connection is in the room: another one begins outside.
+    if (error instanceof NoAnswer || error.code === "already_joined") return void this.#cut();
     if (error.temporary) {
       setTimeout(() => {
         if (this.#welcomed && this.byName.get(room.name) === room) this.#join(room);
