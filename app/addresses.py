@@ -16,6 +16,7 @@ KNOWN = 4096
 _LONGEST = 64
 _MAPPED = bytes(10) + b"\xff\xff"
 _NETWORK_BYTES = 8
+_NEAR = frozenset({"", "127.0.0.1", "::1"})
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: int) -> str:
@@ -66,3 +67,12 @@ def network(address: str) -> str:
         return address
     packed = socket.inet_pton(socket.AF_INET6, address)
     return socket.inet_ntop(socket.AF_INET6, packed[:_NETWORK_BYTES] + bytes(_NETWORK_BYTES)) + "/64"
+
+
+def crowd(address: str) -> str:
+    """The network whose guests are counted together: that of an address; empty where none are.
+
+    None are at 127.0.0.1 and ::1. A proxy on this machine comes from there with all whom it brings, where this server
+    was not told of it, and so does who is at this machine anyway. Nor is who comes over a unix socket.
+    """
+    return "" if address in _NEAR else network(address)

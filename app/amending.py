@@ -21,7 +21,7 @@ class Amending:
 
     `people` gives user and name of those who can be mentioned in a room. `on_foreign` is told of the amendments of
     those who may amend what others wrote: by whom, in which room, of which seq, and "edit" or "delete". `admit` raises
-    RateLimited for a member that changes too much.
+    RateLimited for a member that changes too much, and gets the text, if there is one.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Amending:
         people: Callable[[Room], Iterable[tuple[str, str]]],
         rights: Rights,
         on_foreign: Callable[[Member, str, int, str], None],
-        admit: Callable[[Member], None],
+        admit: Callable[[Member, str], None],
     ) -> None:
         self._on_foreign = on_foreign
         self._admit = admit
@@ -46,7 +46,7 @@ class Amending:
         """Have an amendment of a joined room stored; its ack follows. Raises ClientFault or Unavailable."""
         self._check(member, request, room)
         # What is made of it may cost a thousand times what its bytes do, so whoever asks too much is refused before.
-        self._admit(member)
+        self._admit(member, request.text if isinstance(request, requests.Edit) else "")
         body, amendment = self._amendment(member, request, room)
         author = MemberAuthor(member, room, self._counters)
         tell: Callable[[int, bool], None] | None = None

@@ -38,7 +38,7 @@ from app.presence import Presence
 from app.protocol import replies, requests
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.names import ROOM_MAX, room_name
-from app.quota import Quota
+from app.quota import Quotas
 from app.rights import Action, Rights
 from app.room import Room
 from app.seats import Seats
@@ -78,7 +78,7 @@ class Commands:
         people: People,
         personal: Personal,
         moderation: Moderation,
-        quota: Quota,
+        quotas: Quotas,
         allowances: Allowances,
         rights: Rights,
         seats: Seats,
@@ -93,7 +93,7 @@ class Commands:
         self._people = people
         self._seats = seats
         self._allowances = allowances
-        self._quota = quota
+        self._quota = quotas.sends
         self.marks = Marks(hub, personal, deadlines)
         people.on_mark = self.marks.heard
         self._inbox = Inbox(hub, directory, self.marks, personal, rights)
@@ -102,11 +102,11 @@ class Commands:
             hub, broker, presence, counters, promises.rooms, promises.resume_events, self.marks, rights
         )
         self._greeting = Greeting(
-            guests, signin, rights, deadlines, people, self.marks, self._joining, promises, self._expel, seats
+            guests, signin, rights, deadlines, people, self.marks, self._joining, promises, self._expel, seats, quotas
         )
         self.greet = self._greeting.greet
         self._sending = Sending(
-            broker, presence, self._direct, rights, counters, quota, promises.text_chars, promises.unacked
+            broker, presence, self._direct, rights, counters, quotas, promises.text_chars, promises.unacked
         )
         self._send = self._sending.send
         self._moderating = Moderating(moderation, rights, broker)

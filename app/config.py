@@ -128,8 +128,23 @@ class Settings:
     unacked: int = _setting(32, "Most unacknowledged changes of a connection.", 1, 32)
     sends_per_second: int = _setting(
         20,
-        "Messages, other changes and acts of moderation of a user a second, over all its connections and replicas.",
+        "Messages, other changes and acts of moderation of a user a second, over all its connections and replicas. Of "
+        "a text, each KiB that is begun counts as one.",
         1,
+        10**6,
+    )
+    guest_sends_per_second: int = _setting(
+        100,
+        "Messages and other changes of all guests of one IPv4 address or IPv6 /64 together a second, over all "
+        "replicas; those at 127.0.0.1 and ::1 are not counted. 0: no limit.",
+        0,
+        10**6,
+    )
+    guests_per_minute: int = _setting(
+        60,
+        "New guests that may come from one IPv4 address or IPv6 /64 a minute, over all replicas, and at once after a "
+        "rest; those at 127.0.0.1 and ::1 are not counted. 0: no limit.",
+        0,
         10**6,
     )
     joins_per_second: int = _setting(20, "Joins of a connection a second.", 1, 10**6)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from msgspec import UNSET
 
+from app.addresses import crowd
 from app.auth import Guests, Identity
 from app.deadlines import Deadlines
 from app.errors import (
@@ -18,6 +20,7 @@ from app.errors import (
     Expired,
     Forbidden,
     ParleyError,
+    RateLimited,
     TooManyConnections,
     Unauthorized,
 )
@@ -28,6 +31,7 @@ from app.people import People
 from app.protocol import replies, requests
 from app.protocol.codes import REASONS, CloseCode
 from app.protocol.names import handle, user_name
+from app.quota import Quotas
 from app.rights import Action, Rights
 from app.seats import Seats
 from app.signin import Signin
@@ -35,11 +39,14 @@ from app.tokens import User
 
 HELLO_SECONDS = 10.0
 
+_log = structlog.get_logger(component="greeting")
+
 _ENDS: dict[type[ClientFault], CloseCode] = {
     Banned: CloseCode.BANNED,
     TooManyConnections: CloseCode.TOO_MANY_CONNECTIONS,
     Expired: CloseCode.TOKEN_EXPIRED,
     Unauthorized: CloseCode.BAD_TOKEN,
+    RateLimited: CloseCode.OVERLOADED,
 }
 
 Expel = Callable[[Member, int | None, ParleyError, CloseCode], None]
@@ -76,6 +83,7 @@ class Greeting:
         promises: Promises,
         expel: Expel,
         seats: Seats,
+        quotas: Quotas,
     ) -> None:
         self._guests = guests
         self._signin = signin
@@ -87,6 +95,7 @@ class Greeting:
         self._promises = promises
         self._expel = expel
         self._seats = seats
+        self._quotas = quotas
         self._limits = replies.Limits(
             promises.text_chars, promises.frame_bytes, promises.rooms, promises.rate, promises.unacked
         )
@@ -118,7 +127,7 @@ class Greeting:
                 self._signed_in(member, request, found)
             else:
                 self._welcome(member, request, self._identify(request))
-        except (Unauthorized, Banned, TooManyConnections) as error:
+        except (Unauthorized, Banned, TooManyConnections, RateLimited) as error:
             self._expel_stranger(member, request, error)
         return None
 
@@ -162,10 +171,13 @@ class Greeting:
 
         Raises:
             Banned, TooManyConnections: the user may not come in.
+            RateLimited: too many new guests come from there; this one may later.
         """
         self._rights.check_here(identity.user, member.address)
         user = handle(identity.user)
         self._seats.check(user)
+        if seconds is None:
+            self._count(member, identity)
         member.user, member.name, member.handle = identity.user, identity.name, user
         member.marked = not identity.new
         session = request.session or member.conn
@@ -193,6 +205,18 @@ class Greeting:
                 )
             )
         )
+
+    def _count(self, member: Member, guest: Identity) -> None:
+        """A guest is counted with those of its network, one by one when they are new. Raises RateLimited."""
+        network = crowd(member.address)
+        quotas = self._quotas
+        if network and guest.new and quotas.newcomers is not None:
+            try:
+                quotas.newcomers.take(network)
+            except RateLimited:
+                _log.info("refused", reason="too many new guests from there", address=member.address, seldom=network)
+                raise
+        member.crowd = network if quotas.guest_sends is not None else ""
 
     def _identify(self, request: requests.Hello) -> Identity:
         if not self._promises.guests:

@@ -25,6 +25,7 @@ class Rate:
 
 class Bucket:
     """What an owner has left; below zero it owes. `taken` counts what was granted, for whoever sets it back.
+    Until `shut_until` it is not refilled, by nobody.
 
     Time is looked at only when nothing is left, so that what `left` says is what there was at `since`, less what was
     taken since. A burst may therefore reach twice the rate's, once.
@@ -54,9 +55,10 @@ class Buckets(Generic[Owner]):
     def __len__(self) -> int:
         return len(self.by_owner)
 
-    def take(self, owner: Owner, now: float) -> float:
-        """Take one. Returns 0.0, or the seconds after which to ask again; then nothing was taken.
+    def take(self, owner: Owner, now: float, units: int = 1) -> float:
+        """Take so many, if one is left. Returns 0.0, or the seconds after which to ask again; then nothing was taken.
 
+        What there is too little for is owed: nothing is too large for a bucket, and nothing small overtakes it.
         A refusal shuts the bucket for those seconds, at least PAUSE_SECONDS: whatever the owner asked behind the
         refused one is refused as well, and so does not overtake it.
         """
@@ -64,10 +66,10 @@ class Buckets(Generic[Owner]):
         if bucket is None:
             bucket = self._new(owner, now)
         if bucket.left >= 1.0:
-            bucket.left -= 1.0
-            bucket.taken += 1
+            bucket.left -= units
+            bucket.taken += units
             return 0.0
-        return self._take_refilled(bucket, now)
+        return self._take_refilled(bucket, now, units)
 
     def draw(self, owner: Owner, amount: float, now: float) -> float:
         """Take what has been used already, into debt. Returns the seconds after which the debt is paid; 0.0: none."""
@@ -82,8 +84,9 @@ class Buckets(Generic[Owner]):
     def lower(self, owner: Owner, left: float, now: float) -> None:
         """The owner has no more left than that: it has taken some elsewhere."""
         bucket = self.by_owner.get(owner) or self._new(owner, now)
-        bucket.refill(self.rate, now)
-        bucket.left = min(bucket.left, left)
+        if now >= bucket.shut_until:
+            bucket.refill(self.rate, now)
+        bucket.left = min(bucket.left, left - (now - bucket.since) * self.rate.per_second)
 
     def sweep(self, now: float) -> None:
         """Drop the buckets that are as full as at the last sweep."""
@@ -91,19 +94,19 @@ class Buckets(Generic[Owner]):
         for owner, bucket in list(self.by_owner.items()):
             if bucket.left >= full:
                 del self.by_owner[owner]
-            else:
+            elif now >= bucket.shut_until:
                 bucket.refill(self.rate, now)
 
     def _new(self, owner: Owner, now: float) -> Bucket:
         bucket = self.by_owner[owner] = Bucket(self.rate.burst, now)
         return bucket
 
-    def _take_refilled(self, bucket: Bucket, now: float) -> float:
+    def _take_refilled(self, bucket: Bucket, now: float, units: int) -> float:
         if now >= bucket.shut_until:
             bucket.refill(self.rate, now)
             if bucket.left >= 1.0:
-                bucket.left -= 1.0
-                bucket.taken += 1
+                bucket.left -= units
+                bucket.taken += units
                 return 0.0
             bucket.shut_until = now + max(PAUSE_SECONDS, (1.0 - bucket.left) / self.rate.per_second)
         return bucket.shut_until - now

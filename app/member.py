@@ -66,7 +66,8 @@ class Member:
     """A connection with an identity. Owns its joined rooms and its place in the order of its own requests.
 
     `handle` stands for its user (see app.protocol.names); `marked` says whether the user may have read marks.
-    `grants` are what its token says it may do.
+    `grants` are what its token says it may do. `crowd` is the network with whose guests it is counted; empty for who is
+    no guest, and where none are counted.
     `asked` counts its first requests, those that are free.
     `author` is this member as the author of messages in the room it sent to last; see app.author.
     """
@@ -80,6 +81,7 @@ class Member:
         "author",
         "busy",
         "conn",
+        "crowd",
         "errors",
         "grants",
         "handle",
@@ -103,6 +105,7 @@ class Member:
         self.state = State.GREETING
         self.user = ""
         self.handle = ""
+        self.crowd = ""
         self.marked = True
         self.grants: Grants | None = None
         self.name = ""

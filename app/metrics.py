@@ -185,6 +185,8 @@ class Counters:
     limit_api_rate: int = _limit("api_rate")
     limit_api_under_way: int = _limit("api_under_way")
     limit_sends: int = _limit("sends")
+    limit_guest_sends: int = _limit("guest_sends")
+    limit_guests: int = _limit("guests")
     limit_joins: int = _limit("joins")
     limit_histories: int = _limit("histories")
     limit_lists: int = _limit("lists")

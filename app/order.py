@@ -63,6 +63,11 @@ def rate(settings: Settings, kind: str) -> Rate:
     return Rate(per_second, per_second * settings.burst_seconds)
 
 
+def rate_of_newcomers(settings: Settings) -> Rate:
+    """How many new guests are allowed of a network."""
+    return Rate(settings.guests_per_minute / 60, settings.guests_per_minute)
+
+
 def rights(settings: Settings, sanctions: Sanctions | None = None) -> Rights:
     """Who may do what. Raises SettingError for a file of rules that is none."""
     return Rights(Rules.read(Path(settings.room_rules)) if settings.room_rules else Rules(), sanctions)

@@ -15,7 +15,7 @@ from app.mentions import AUTHORS_OF, mentioned, with_authors
 from app.metrics import Counters
 from app.presence import Presence
 from app.protocol import bodies, requests
-from app.quota import Quota
+from app.quota import SHORT_CHARS, Quotas, units
 from app.rights import Action, Rights
 from app.room import Room
 
@@ -32,7 +32,7 @@ class Sending:
         direct: Direct,
         rights: Rights,
         counters: Counters,
-        quota: Quota,
+        quotas: Quotas,
         text_chars: int,
         unacked: int,
     ) -> None:
@@ -42,7 +42,8 @@ class Sending:
         self._direct = direct
         self._rights = rights
         self._counters = counters
-        self._quota = quota
+        self._quota = quotas.sends
+        self._guest_quota = quotas.guest_sends
         self._text_chars = text_chars
         self._unacked = unacked
 
@@ -57,7 +58,10 @@ class Sending:
         if not isinstance(author, MemberAuthor) or author.room is not room:
             self._rights.check(member, Action.WRITE, room.name)
             member.author = author = MemberAuthor(member, room, self._counters)
-        self._quota.take(member.handle)
+        count = 1 if len(text) <= SHORT_CHARS else units(text)
+        self._quota.take(member.handle, count)
+        if member.crowd:
+            self._take_of_crowd(member, count)
         body = bodies.message_body(author.start, request.cid, text)
         if self._typing:
             self._presence.typists.stop(room, member)
@@ -87,11 +91,23 @@ class Sending:
         }
         return with_authors(there, room.latest(AUTHORS_OF))
 
-    def admit(self, member: Member) -> None:
-        """Raises RateLimited for a member with too many changes on their way, or too many of late."""
+    def admit(self, member: Member, text: str = "") -> None:
+        """A change that may have a text. Raises RateLimited: too many are on their way, or were made of late."""
         if member.unacked >= self._unacked:
             self._too_many()
-        self._quota.take(member.handle)
+        count = units(text)
+        self._quota.take(member.handle, count)
+        if member.crowd:
+            self._take_of_crowd(member, count)
+
+    def _take_of_crowd(self, member: Member, count: int) -> None:
+        """A guest is also counted with the others of its network, and not by itself where those are refused."""
+        assert self._guest_quota is not None  # else it had no crowd
+        try:
+            self._guest_quota.take(member.crowd, count)
+        except RateLimited:
+            self._quota.give_back(member.handle, count)
+            raise
 
     def _too_many(self) -> NoReturn:
         """So many changes wait for Redis."""

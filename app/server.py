@@ -13,6 +13,7 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import hiredis
@@ -55,14 +56,15 @@ from app.gate import Gate
 from app.greeting import Promises
 from app.hub import Hub
 from app.lifecycle import Lifecycle
+from app.limits import Rate
 from app.metrics import Counters, Scoreboard
 from app.moderation import Moderation
-from app.order import BACKLOG, Order, Place, api_keys, rate, rights, signin
+from app.order import BACKLOG, Order, Place, api_keys, rate, rate_of_newcomers, rights, signin
 from app.origins import written
 from app.outbox import OutboxLimits, OutboxPool
 from app.people import People
 from app.presence import Patience, Presence
-from app.quota import AHEAD_SECONDS, GATHERED_SECONDS, Quota
+from app.quota import AHEAD_SECONDS, GATHERED_SECONDS, GUEST_SENDS, NEWCOMERS, SENDS, Counted, Quota, Quotas
 from app.reader import Reader
 from app.relay import Relay
 from app.sanctions import Sanctions
@@ -199,7 +201,7 @@ class Worker:
             self.people,
             self._personal,
             self.moderation,
-            self._quota(),
+            self._quotas(),
             self._allowances,
             rights(settings, self._sanctions),
             self._seats(self._rosters.worker),
@@ -220,11 +222,19 @@ class Worker:
             guests=settings.guests == "on",
         )
 
-    def _quota(self) -> Quota:
-        sends = rate(self.settings, "sends")
-        ahead_seconds = self.settings.burst_seconds + AHEAD_SECONDS
-        told = RedisSends(self.pipeline, sends.per_second, ahead_seconds, GATHERED_SECONDS)
-        return Quota(sends, told, self.deadlines)
+    def _quotas(self) -> Quotas:
+        settings = self.settings
+        guest_sends, newcomers = settings.guest_sends_per_second, settings.guests_per_minute
+        return Quotas(
+            self._quota(rate(settings, "sends"), keys.sends, SENDS),
+            self._quota(rate(settings, "guest_sends"), keys.guest_sends, GUEST_SENDS) if guest_sends else None,
+            self._quota(rate_of_newcomers(settings), keys.newcomers, NEWCOMERS) if newcomers else None,
+        )
+
+    def _quota(self, rate: Rate, key: Callable[[str], str], counted: Counted) -> Quota:
+        ahead_seconds = rate.burst / rate.per_second + AHEAD_SECONDS
+        told = RedisSends(self.pipeline, rate.per_second, ahead_seconds, GATHERED_SECONDS, key)
+        return Quota(rate, told, self.deadlines, counted)
 
     def _subscribed_again(self) -> None:
         self.relay.subscribed_again()

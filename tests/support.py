@@ -25,7 +25,7 @@ from app.backplane import permissions
 from app.embedded import binary_path
 from app.traffic.stacks import UNLIMITED
 
-RATES = {name: value for name, value in UNLIMITED.items() if name.endswith("_PER_SECOND")}
+RATES = {name: value for name, value in UNLIMITED.items() if name.endswith(("_PER_SECOND", "_PER_MINUTE"))}
 """What servers of tests are given unless a test says otherwise: a test may be as fast as it can."""
 DEADLINE_SECONDS = 60.0
 PASSWORD = "that-of-the-servers-user"
@@ -201,17 +201,18 @@ class Peer:
         self.welcome: dict[str, Any] = {}
 
     @classmethod
-    async def open(cls, url: str, name: str = "Ada", **hello: Any) -> Self:
-        """Connect and say hello."""
-        peer = cls(await connect(url, max_size=None, max_queue=None, compression=None, proxy=None))
+    async def open(cls, url: str, name: str = "Ada", source: str = "", **hello: Any) -> Self:
+        """Connect, from one of this machine's other addresses if wanted, and say hello."""
+        peer = await cls.bare(url, source)
         peer.welcome = await peer.ask("hello", name=name, **hello)
         assert peer.welcome["type"] == "welcome", peer.welcome
         return peer
 
     @classmethod
-    async def bare(cls, url: str) -> Self:
+    async def bare(cls, url: str, source: str = "") -> Self:
         """Connect and say nothing."""
-        return cls(await connect(url, max_size=None, max_queue=None, compression=None, proxy=None))
+        place: dict[str, Any] = {"local_addr": (source, 0)} if source else {}
+        return cls(await connect(url, max_size=None, max_queue=None, compression=None, proxy=None, **place))
 
     async def send(self, type_: str, **fields: Any) -> int:
         """Send a request and return its id."""

@@ -68,6 +68,16 @@ def sends(handle: str) -> str:
     return f"{PREFIX}{{~{handle}}}:sends"
 
 
+def guest_sends(network: str) -> str:
+    """String: the same for the changes of all guests of a network."""
+    return f"{PREFIX}{{~{network}}}:guest-sends"
+
+
+def newcomers(network: str) -> str:
+    """String: the same for guests that came new from a network."""
+    return f"{PREFIX}{{~{network}}}:newcomers"
+
+
 def deeds(room: str) -> str:
     """Stream: what moderators did in a room, or with "" everywhere. Beside what holds, for one script writes both."""
     return f"{FORMER_DEEDS}:{room}"

@@ -60,6 +60,7 @@ class Client:
         latency_ms: the round trip that `ping` measured last, None before.
         moderator: what moderators may do.
         refusal: why the server does not let this client in, if so.
+        put_off: why the server has this client come again later, if so.
         trouble: why the server could not be reached the last time, if so.
     """
 
@@ -85,6 +86,7 @@ class Client:
         self.retry_at = 0.0
         self.latency_ms: float | None = None
         self.refusal: Refused | None = None
+        self.put_off: Refused | None = None
         self.trouble = ""
         self._renewal = Renewal(token if callable(token) else lambda: token)
         self._on = on
@@ -289,6 +291,7 @@ class Client:
         loop = asyncio.get_running_loop()
         while True:
             self._leave_at = self._online_at = 0.0
+            self.put_off = None
             self._become("connecting")
             link = self._link = Link(tuning, self._receive)
             try:
@@ -331,7 +334,9 @@ class Client:
         if isinstance(reply, Refused):
             if not reply.temporary and reply.code != "expired":
                 self.refusal = reply
-            self._link.cut()
+            elif reply.retry:
+                self.put_off = reply
+            self.cut(reply.retry)
             return
         self.user, self.name, self.node = reply["user"], reply["name"], reply.get("node", "")
         self.guest = reply.get("guest") or self.guest

@@ -17,6 +17,8 @@ def status(client: Client, room: Room | None, label: str, now: float) -> list[st
     if room is not None and room.joined and room.members is not None:
         parts.append(f"{room.members} {'person' if room.members == 1 else 'people'}")
     parts.append(_connection(client, now))
+    if client.put_off is not None:
+        parts.append(inline(str(client.put_off)))
     if client.pending:
         parts.append(f"{client.pending} not sent yet")
     if client.state == "online":

@@ -121,6 +121,8 @@ class Visit:
                 await client.start()
                 await client.join(self.room, limit=page)
         except TimeoutError:
+            if client.put_off is not None:
+                raise Unreachable(f"{self.url} lets nobody in for now: {inline(str(client.put_off))}") from None
             why = f": {inline(client.trouble)}" if client.trouble else ""
             raise Unreachable(f"no server answers at {self.url}{why}") from None
 

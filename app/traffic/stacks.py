@@ -34,7 +34,8 @@ DRAIN_SECONDS = 3
 UNLIMITED = {
     "PARLEY_CONNECTIONS_PER_ADDRESS": "0",
     "PARLEY_CONNECTIONS_PER_USER": "0",
-    **{f"PARLEY_{kind.upper()}_PER_SECOND": "1000000" for kind in ("sends", *KINDS)},
+    **{f"PARLEY_{kind.upper()}_PER_SECOND": "1000000" for kind in ("sends", "guest_sends", *KINDS)},
+    "PARLEY_GUESTS_PER_MINUTE": "1000000",
     "PARLEY_BYTES_PER_SECOND": "1000000000",
 }
 """Settings of a server that one machine loads with what thousands of people do: limits meant for one are off, or so

@@ -115,7 +115,7 @@ async def characters_that_are_none(attacker: Attacker) -> None:
 async def ten_bad_messages(attacker: Attacker) -> None:
     """Who talks nonsense ten times in a row is closed with 4501, also where the nonsense is binary."""
     for nonsense in (text("nonsense"), frame(BINARY, b"\0" * 1000)):
-        links = await attacker.crowd(attacker.much(50, 3), attacker.guest)
+        links = await attacker.crowd(attacker.much(50, 3), lambda: attacker.guest(elsewhere=True))
         for link in links:
             await link.send(nonsense * 10)
         expect(set(await attacker.codes(links)), {4501}, what="the end of those who talk nonsense")

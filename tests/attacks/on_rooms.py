@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from app.config import Settings
 from tests.attacks.attacker import Attacker, attack
-from tests.attacks.wire import Raw, Wrong, expect, text
+from tests.attacks.wire import Raw, expect, text
 from tests.fakes.wire import CLOSE, TEXT
 
 AREA = "rooms"
@@ -69,16 +71,56 @@ async def hello_flood(attacker: Attacker) -> None:
 
 @attack(AREA)
 async def guests_by_the_hundred(attacker: Attacker) -> None:
-    """Connections that come, say hello, join and go, as fast as they can, from one address, leave nothing behind."""
+    """Connections that come, say hello, join and go, as fast as they can, from many addresses, leave nothing behind."""
     for _ in attacker.while_time(4.0, 0.5):
-        try:
-            links = await asyncio.gather(*(attacker.member(f"{attacker.room}-{n % 7}") for n in range(20)))
-        except Wrong as refused:
-            attacker.seen[str(refused)[:24]] += 1
-            continue
-        attacker.seen["joined"] += len(links)
-        for link in links:
-            link.reset()
+        attacker.seen.update(await asyncio.gather(*(_come_and_go(attacker, elsewhere=True) for _ in range(20))))
+    expect(set(attacker.seen), {"joined"}, what="what became of them")
+
+
+@attack(AREA)
+async def new_guests_without_end(attacker: Attacker) -> None:
+    """Beyond so many from one address in a minute, new guests are told to come later; one with its token comes in."""
+    known = await (await attacker.websocket()).ask(type="hello", id=1, name="Known")
+    for _ in range(10):
+        attacker.seen.update(await asyncio.gather(*(_come_and_go(attacker) for _ in range(20))))
+    expect(attacker.seen["rate_limited"] > 0, True, what="told so")
+    again = await (await attacker.websocket()).ask(type="hello", id=1, guest=known["guest"])
+    expect(again["type"], "welcome", what="the answer to one who was here before")
+
+
+async def _come_and_go(attacker: Attacker, elsewhere: bool = False) -> str:
+    """What a new guest gets that wants to join and goes."""
+    link = await attacker.websocket(elsewhere=elsewhere)
+    answer = await link.ask(type="hello", id=1, name="Passer-by")
+    if answer["type"] == "error":
+        expect(await link.closed(), 1013, what="the end of one who is told to come later")
+        return str(answer["code"])
+    answer = await link.ask(type="join", id=2, room=attacker.room, limit=0)
+    link.reset()
+    return str(answer["type"])
+
+
+@attack(AREA)
+async def flood_by_short_lived_guests(attacker: Attacker) -> None:
+    """Guests of one address who come, use up their burst and go store together no more than one address may."""
+
+    async def come_and_talk() -> None:
+        link = await attacker.member()
+        for number in range(5):
+            cids = [f"c{number}-{one}" for one in range(20)]
+            sends = [{"type": "send", "id": 3, "room": attacker.room, "cid": cid, "text": "x"} for cid in cids]
+            await link.send(b"".join(map(text, sends)))
+            for _ in sends:
+                answer = await link.hear("ack", "error")
+                attacker.seen[str(answer.get("code", answer["type"]))] += 1
+        link.reset()
+
+    began, settings = time.monotonic(), Settings()
+    await asyncio.gather(*(come_and_talk() for _ in range(attacker.much(50, 40))))
+    rate, workers = settings.guest_sends_per_second, len(attacker.target.workers)
+    # Each worker's burst, and what it grants until it has heard of the others; then the rate.
+    most = workers * rate * (settings.burst_seconds + 2) + rate * (time.monotonic() - began)
+    expect(attacker.seen["ack"] <= most, True, what=f"{attacker.seen['ack']} messages stored where {most:.0f} may be")
 
 
 @attack(AREA)
@@ -209,7 +251,8 @@ async def presence_churn(attacker: Attacker) -> None:
 async def fill(attacker: Attacker, count: int, room: str = "", character: str = "x") -> None:
     """Put messages of 4,000 characters into the room, or into another, as fast as that is allowed."""
     room = room or attacker.room
-    writers = await attacker.crowd(10, lambda: attacker.member(room, elsewhere=True))
+    # Few messages each: such ones use up the rate of a user soon.
+    writers = await attacker.crowd(min(40, max(10, count // 5)), lambda: attacker.member(room, elsewhere=True))
 
     async def write(link: Raw) -> None:
         for number in range(count // len(writers)):

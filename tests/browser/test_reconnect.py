@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import WebSocketRoute, expect
 
 from tests.browser.conftest import Visit
+from tests.browser.double import ServerDouble
 from tests.browser.proxy import Proxy
 from tests.support import Peer, Server, Valkey
 
@@ -270,3 +271,26 @@ async def test_a_final_close_code_stays_away_until_asked(
     await ada.connected()
     await ada.say("back again")
     assert len(tries) == 2
+
+
+async def test_a_new_guest_that_is_put_off_sees_why_and_comes_in_by_itself(
+    replicas: tuple[str, str], visit: Visit
+) -> None:
+    """At the time that the server has named, not at that of the backoff."""
+    ada = await visit(replicas[0], "double", None, clock=True)
+    double = ServerDouble()
+    later = {"type": "error", "code": "rate_limited", "temporary": True, "retry": 30, "message": "too many new guests"}
+    answers = iter([later])
+    double.answer["hello"] = lambda request: next(answers, None) or double._hello(request)
+    await double.install(ada.page)
+    await ada.page.reload()
+    await ada.page.get_by_label("Your name", exact=True).fill("Ada")
+    await ada.page.get_by_role("button", name="Join", exact=True).click()
+    await expect(ada.status).to_have_attribute("data-connection", "waiting")
+    await ada.page.clock.fast_forward(20_000)
+    await expect(ada.status).to_contain_text("Not let in yet: too many new guests.")
+    await expect(ada.status).to_contain_text("Trying again in")
+    assert len(double.requests("hello")) == 1
+    await ada.page.clock.fast_forward(11_000)
+    await ada.connected()
+    assert len(double.requests("hello")) == 2

@@ -101,7 +101,8 @@ class MemoryStage:
         return MemorySeats(self._store, f"w{next(_workers)}")
 
     async def sends(self, per_second: float, most_seconds: float, gathered_seconds: float) -> Sends:
-        return MemorySends(self._store.sends, time.monotonic, per_second, most_seconds, gathered_seconds)
+        until = self._store.sends.setdefault("sends", {})
+        return MemorySends(until, time.monotonic, per_second, most_seconds, gathered_seconds)
 
     async def overhear(self, handle: str) -> list[Notice]:
         heard: list[Notice] = []

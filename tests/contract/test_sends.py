@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from app.backplane import keys
-from app.backplane.sends import AT_ONCE, Sends
+from app.backplane.sends import AT_ONCE, RedisSends, Sends
 from app.protocol.names import handle
 from tests.contract.engines import witness
 from tests.contract.stage import RedisStage, Stage
@@ -65,6 +65,14 @@ async def test_many_users_are_told_of_at_once(stage: Stage, room: str) -> None:
     ahead = await add(store, users)
     assert ahead.keys() == users.keys()
     assert all(ahead[user] == pytest.approx(100 * users[user], abs=SLACK_SECONDS) for user in users)
+
+
+async def test_each_rate_has_counts_of_its_own(real: RedisStage, room: str) -> None:
+    """A network is neither a user nor, as one whose guests send, one from where they come."""
+    pipeline = await real.pipeline()
+    for key in (keys.guest_sends, keys.newcomers, keys.sends):
+        store = RedisSends(pipeline, 0.01, 1e6, 1.0, key)
+        assert (await add(store, {room: 5}))[room] == pytest.approx(500, abs=SLACK_SECONDS)
 
 
 async def test_nothing_is_left_of_those_who_are_no_longer_ahead(real: RedisStage, room: str) -> None:

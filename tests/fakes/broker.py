@@ -112,7 +112,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.rooms: dict[str, Kept] = {}
-        self.sends: dict[str, float] = {}
+        self.sends: dict[str, dict[str, float]] = {}
         self.listeners: list[Callable[[str, bytes], None]] = []
         self.leases: set[str] = set()
         self.active: dict[str, int] = {}

@@ -31,7 +31,7 @@ from app.moderation import Moderation
 from app.outbox import OutboxLimits, OutboxPool
 from app.people import People
 from app.presence import Patience, Presence
-from app.quota import Quota
+from app.quota import GUEST_SENDS, NEWCOMERS, SENDS, Counted, Quota, Quotas
 from app.reader import Reader
 from app.relay import Relay
 from app.rights import Rights
@@ -101,7 +101,6 @@ class Worker:
         self._keep_rooms(loop)
         self._know_people(patience, most_of_user)
         self.guests = Guests(SECRET)
-        sends = MemorySends(self.store.sends, self.clock)
         self.commands = Commands(
             self.hub,
             self.broker,
@@ -115,12 +114,25 @@ class Worker:
             self.people,
             self.personal,
             self.moderation,
-            Quota((rates or {}).get("sends", PLENTY), sends, self.deadlines),
+            self._quotas(rates or {}),
             self.allowances,
             Rights(rules, self._sanctions),
             self.seats,
             signin,
         )
+
+    def _quotas(self, rates: Mapping[str, Rate]) -> Quotas:
+        """Each shared with the other workers of the store; none for guests where their rate is 0."""
+
+        def quota(counted: Counted) -> Quota | None:
+            rate = rates.get(counted.limit, PLENTY)
+            until = self.store.sends.setdefault(counted.limit, {})
+            sends = MemorySends(until, self.clock, rate.per_second)
+            return Quota(rate, sends, self.deadlines, counted) if rate.per_second else None
+
+        sends = quota(SENDS)
+        assert sends is not None
+        return Quotas(sends, quota(GUEST_SENDS), quota(NEWCOMERS))
 
     def _keep_rooms(self, loop: asyncio.AbstractEventLoop) -> None:
         """From the broker to the members, and back."""
@@ -175,13 +187,13 @@ class Worker:
         self.clock.pass_(seconds)
         self.deadlines.sweep()
 
-    def connect(self) -> Visitor:
+    def connect(self, address: str = "") -> Visitor:
         """A websocket that has said nothing yet."""
-        return Visitor(self)
+        return Visitor(self, address)
 
-    async def visitor(self, name: str = "Ada", **hello: Any) -> Visitor:
+    async def visitor(self, name: str = "Ada", address: str = "", **hello: Any) -> Visitor:
         """A websocket that has said hello."""
-        visitor = self.connect()
+        visitor = self.connect(address)
         assert (await visitor.ask("hello", name=name, **hello))["type"] == "welcome"
         return visitor
 
@@ -193,10 +205,10 @@ class Worker:
 class Visitor:
     """A client of a worker: what it sends goes in as frames, what it is sent is read back from frames."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, address: str = "") -> None:
         self.worker = worker
         self.transport = Transport(asyncio.get_running_loop())  # type: ignore[arg-type]
-        self.connection = Connection(self.transport, worker.connections)
+        self.connection = Connection(self.transport, worker.connections, address)
         self.member = Member(self.connection, worker.commands.next_conn(), worker.commands)
         self.transport.set_protocol(self.connection)
         self.connection.receiver = self.member

@@ -22,6 +22,7 @@ UP_SECONDS = 300  # the first build fetches every package
 COMMAND_SECONDS = 180
 REPLY_SECONDS = 30
 CLOSE_SECONDS = 60  # longer than a replica's drain
+COMPOSE_FILE = f"{ROOT / 'docker-compose.yml'}:{ROOT / 'tests' / 'integration' / 'compose.yml'}"
 Message = dict[str, Any]
 
 
@@ -58,6 +59,7 @@ class Stack:
             self.project,
             *arguments,
             timeout_seconds=timeout_seconds,
+            COMPOSE_FILE=COMPOSE_FILE,
             PARLEY_PORT=self.address,
         )
 
@@ -169,7 +171,7 @@ def carry_out(stack: Stack, name: str, directory: Path) -> None:
         "-ec",
         f"cd {shlex.quote(str(directory))}\n{documented(name)}",
         timeout_seconds=UP_SECONDS,
-        COMPOSE_FILE=str(ROOT / "docker-compose.yml"),
+        COMPOSE_FILE=COMPOSE_FILE,
         COMPOSE_PROJECT_NAME=stack.project,
         PARLEY_PORT=stack.address,
     )

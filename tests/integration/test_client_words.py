@@ -199,6 +199,21 @@ async def test_a_hello_refused_for_now_is_said_again(double: Double, error: Mess
     assert len(double.requests("hello")) == 2
 
 
+async def test_a_hello_put_off_is_said_again_after_the_time_named(double: Double):
+    """Not before, however short the backoff is; meanwhile the client says why it waits."""
+    error = {"type": "error", "code": "rate_limited", "temporary": True, "retry": 0.5, "message": "too many new guests"}
+    answers = iter([error])
+    double.answer["hello"] = lambda message: next(answers, None) or double.usual(message)
+    client, began = Client(double.url, name="Ada", tuning=FAST), asyncio.get_running_loop().time()
+    starting = asyncio.create_task(client.start())
+    await until_async(lambda: client.state == "waiting", "it waits")
+    assert str(client.put_off) == "too many new guests"
+    assert client.retry_at - began >= 0.5
+    await starting
+    assert (client.state, client.put_off) == ("online", None)
+    await client.close()
+
+
 async def test_the_round_trip_is_measured(double: Double):
     """In milliseconds; unknown before the first ping."""
     async with Client(double.url, name="Ada", tuning=FAST) as client:

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from app.client import Client
+from tests.fakes.proxy import proxying
 from tests.support import Peer, Server, Valkey, until_async
+
+FLOODED, OTHER = "127.0.0.20", "127.0.0.21"
+"""Addresses of this machine whose guests are counted, unlike those of 127.0.0.1."""
 
 
 async def test_a_client_that_sends_too_much_waits_and_loses_nothing(server: Callable[..., Server], room: str) -> None:
@@ -77,6 +81,98 @@ async def test_a_user_has_one_rate_on_all_replicas(server: Callable[..., Server]
     await bob.ask("join", room=room)
     assert (await bob.ask("send", room=room, cid="c", text="x"))["type"] == "ack"
     for peer in (ada, again, bob):
+        await peer.close()
+
+
+async def test_guests_of_a_network_have_one_rate_on_all_workers_and_however_many_they_are(
+    server: Callable[..., Server], valkey: Valkey, room: str
+) -> None:
+    """A hundred who come, say something and go store no more than the rate and a burst of each worker."""
+    here = server(redis_url=valkey.url, workers=2, guest_sends_per_second="2", burst_seconds="30")
+    granted, nodes, began = 0, set(), asyncio.get_running_loop().time()
+    retries = []
+    for number in range(100):
+        guest = await Peer.open(here.ws, f"Guest {number}", FLOODED)
+        nodes.add(guest.welcome["node"])
+        await guest.ask("join", room=room)
+        for cid in ("a", "b", "c"):
+            reply = await guest.ask("send", room=room, cid=cid, text="x")
+            granted += reply["type"] == "ack"
+            retries += [reply["retry"]] if reply["type"] == "error" else []
+        await guest.close()
+    seconds = asyncio.get_running_loop().time() - began
+    assert len(nodes) == 2
+    assert 60 <= granted <= 2 * (60 + 2 * 2) + 2 * seconds
+    assert min(retries) > 0
+    for number in range(40):
+        # By now both know that it has used up more than it has.
+        guest = await Peer.open(here.ws, f"More {number}", FLOODED)
+        await guest.ask("join", room=room)
+        refused = await guest.ask("send", room=room, cid="a", text="x")
+        await guest.close()
+        if refused.get("retry", 0) > 5:
+            break
+    assert refused["code"] == "rate_limited"
+    assert "from your address" in refused["message"]
+    for elsewhere in (OTHER, ""):
+        other = await Peer.open(here.ws, "Other", elsewhere)
+        await other.ask("join", room=room)
+        assert (await other.ask("send", room=room, cid="a", text="x"))["type"] == "ack"
+        await other.close()
+    assert await until_async(lambda: here.metric("parley_limits_hit_total", limit="guest_sends"), "it is counted")
+
+
+async def test_new_guests_of_a_network_come_in_as_fast_as_that_is_allowed(
+    server: Callable[..., Server], valkey: Valkey
+) -> None:
+    """Beyond: told when to come again, and closed so that they do. Who was here before comes in all the time."""
+    here = server(redis_url=valkey.url, workers=2, guests_per_minute="10")
+    known = await Peer.open(here.ws, "Known", FLOODED)
+    welcomed, refused = 0, None
+    for number in range(40):
+        newcomer = await Peer.bare(here.ws, FLOODED)
+        reply = await newcomer.ask("hello", name=f"New {number}")
+        if reply["type"] == "error":
+            refused = reply
+            assert (reply["code"], reply["temporary"], reply["retry"] >= 1) == ("rate_limited", True, True)
+            assert await newcomer.closed() == 1013
+        else:
+            welcomed += 1
+            await newcomer.close()
+    assert refused is not None
+    assert 9 <= welcomed < 30
+    for peer in [known, *[await Peer.open(here.ws, "", FLOODED, guest=known.welcome["guest"]) for _ in range(10)]]:
+        await peer.close()
+    await (await Peer.open(here.ws, "Other", OTHER)).close()
+    assert await until_async(lambda: here.metric("parley_limits_hit_total", limit="guests"), "it is counted")
+    (line,) = {line["address"] for line in here.logged() if line["event"] == "refused"}
+    assert line == FLOODED
+
+
+async def test_a_new_guest_that_is_put_off_comes_in_by_itself(server: Callable[..., Server]) -> None:
+    """With the Python client, behind a proxy that tells whom it brings."""
+    here = server(guests_per_minute="30", proxies="1")
+    async with proxying(here.port) as proxy:
+        proxy.rewrite = lambda head: f"{head}\r\nX-Forwarded-For: 203.0.113.9"
+        pupils = [Client(f"ws://127.0.0.1:{proxy.port}/ws", name=f"Pupil {number}") for number in range(32)]
+        await asyncio.gather(*(pupil.start() for pupil in pupils))
+        assert {pupil.state for pupil in pupils} == {"online"}
+        await asyncio.gather(*(pupil.close() for pupil in pupils))
+    assert here.metric("parley_limits_hit_total", limit="guests") > 0
+
+
+async def test_long_texts_use_up_the_rate_sooner(server: Callable[..., Server], room: str) -> None:
+    """The longest that there may be is taken; twenty of them at once are more than a user may send."""
+    here = server(sends_per_second="20", burst_seconds="2")
+    ada, bob = await Peer.open(here.ws), await Peer.open(here.ws, "Bob")
+    granted = {}
+    for peer, text in ((ada, "\U0001f600" * 4000), (bob, "x" * 40)):
+        await peer.ask("join", room=room)
+        replies = [await peer.ask("send", room=room, cid=f"c{number}", text=text) for number in range(20)]
+        granted[peer.welcome["name"]] = [reply["type"] for reply in replies].count("ack")
+    assert granted["Bob"] == 20
+    assert 3 <= granted["Ada"] < 20
+    for peer in (ada, bob):
         await peer.close()
 
 

@@ -82,6 +82,15 @@ def test_no_server(terminal: Open):
     assert ada.rows == [f"parley: no server answers at ws://127.0.0.1:9/ws: {os.strerror(errno.ECONNREFUSED)}"]
 
 
+async def test_a_server_that_lets_nobody_in_for_now(double: Double, terminal: Open):
+    """Exit code 3 as well, with the server's own words."""
+    later = {"code": "rate_limited", "temporary": True, "retry": 60, "message": "too many new guests"}
+    double.answer["hello"] = lambda _: {"type": "error", **later}
+    ada = terminal("r", "--url", double.url, "--timeout", "1")
+    assert await asyncio.to_thread(ada.ended) == 3
+    assert ada.rows == [f"parley: {double.url} lets nobody in for now: too many new guests"]
+
+
 def test_ctrl_c_while_there_is_no_server_yet(terminal: Open):
     """Nobody has to wait for the timeout."""
     ada = terminal("r", "--url", "http://127.0.0.1:9", "--timeout", "60")

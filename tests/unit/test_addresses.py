@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.addresses import client_address, network, plain
+from app.addresses import client_address, crowd, network, plain
 
 PROXY = "10.0.0.1"
 
@@ -93,3 +93,21 @@ def test_ipv4_is_counted_by_itself() -> None:
     """So is what has no address."""
     assert network("203.0.113.9") == "203.0.113.9"
     assert network("") == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8::9", "2001:db8::/64"),
+        ("127.0.0.2", "127.0.0.2"),
+        ("127.0.0.1", ""),
+        ("::1", ""),
+        ("", ""),
+    ],
+)
+def test_guests_are_counted_by_network_and_not_where_a_proxy_of_this_machine_comes_from(
+    address: str, counted: str
+) -> None:
+    """Else all its clients would be one network, where the server does not know of it."""
+    assert crowd(address) == counted

@@ -54,6 +54,8 @@ GOOD: dict[str, str] = {
     "rooms_per_connection": "2",
     "unacked": "5",
     "sends_per_second": "3",
+    "guest_sends_per_second": "0",
+    "guests_per_minute": "30",
     "joins_per_second": "4",
     "histories_per_second": "5",
     "lists_per_second": "5",

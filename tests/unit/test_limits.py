@@ -49,6 +49,20 @@ def test_what_is_asked_behind_a_refusal_is_refused_as_well() -> None:
     assert granted(buckets, 50, 0.9 * PAUSE_SECONDS) == 0
 
 
+def test_nothing_opens_a_bucket_before_the_time_named() -> None:
+    """Neither a sweep nor news of other workers; what time brought meanwhile is there afterwards."""
+    buckets = Buckets(RATE)
+    granted(buckets, 100, 0.0)
+    wait = buckets.take("ada", 0.0)
+    buckets.sweep(0.5)
+    buckets.lower("ada", 60.0, 0.7)
+    assert granted(buckets, 50, 0.9) == 0
+    assert granted(buckets, 50, wait) == RATE.per_second * wait
+    buckets.take("ada", wait)
+    buckets.lower("ada", 4.0, wait + 0.5)
+    assert granted(buckets, 50, wait + 1.0) == 4 + 0.5 * RATE.per_second
+
+
 def test_a_slow_rate_names_the_time_until_the_next_one() -> None:
     """Longer than the pause where it takes longer."""
     buckets = Buckets(Rate(per_second=0.1, burst=1))
@@ -72,6 +86,14 @@ def test_what_was_taken_elsewhere_is_missing_here() -> None:
     assert granted(buckets, 100, 0.0) == 30
     buckets.lower("ada", 80.0, 0.0)
     assert granted(buckets, 100, 0.0) == 0
+
+
+def test_what_is_larger_than_what_is_left_is_granted_and_owed() -> None:
+    """Also what is larger than the whole bucket; what comes behind it waits until it is paid, however small."""
+    buckets = Buckets(RATE)
+    assert buckets.take("ada", 0.0, 160) == 0.0
+    assert buckets.take("ada", 0.0) == pytest.approx(61 / RATE.per_second)
+    assert buckets.take("ada", 61 / RATE.per_second) == 0.0
 
 
 def test_who_rests_is_forgotten() -> None:

@@ -7,7 +7,18 @@ import pytest
 from app.deadlines import Deadlines
 from app.errors import RateLimited
 from app.limits import Rate
-from app.quota import SHARE_SECONDS, SWEEP_SECONDS, Quota
+from app.protocol.replies import encode
+from app.quota import (
+    GUEST_SENDS,
+    NEWCOMERS,
+    SHARE_SECONDS,
+    SHORT_CHARS,
+    SWEEP_SECONDS,
+    UNIT_BYTES,
+    Counted,
+    Quota,
+    units,
+)
 from tests.fakes.loop import Clock
 from tests.fakes.sends import MemorySends
 
@@ -106,3 +117,63 @@ def test_users_are_counted_apart() -> None:
     workers.granted(0, 200)
     workers.later(1)
     assert workers.granted(1, 100, "bob") == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 1),
+        ("x" * 40, 1),
+        ("x" * 1024, 1),
+        ("x" * 1025, 2),
+        ("x" * 4000, 4),
+        ("\U0001f600" * 4000, 16),
+        ("\x01" * SHORT_CHARS, 1),
+        ("\x01" * 4000, 24),
+    ],
+)
+def test_a_text_counts_once_for_each_kib_that_is_begun(text: str, count: int) -> None:
+    """As it is stored, whatever its characters are; a short one need not be measured."""
+    stored = len(encode(text)) - len('""')
+    assert units(text) == count
+    assert stored <= count * UNIT_BYTES
+    assert stored > (count - 1) * UNIT_BYTES or not text
+
+
+def test_large_changes_use_up_the_rate_sooner() -> None:
+    """A fourth as many of four KiB as of a few characters, and other workers are told of all that."""
+    workers = Workers(1)
+    quota = workers.quotas[0]
+    for _ in range(RATE.burst // 4):
+        quota.take("ada", 4)
+    assert workers.refusal(0) is not None
+    workers.later(SHARE_SECONDS)
+    assert workers.stores[0].calls == [{"ada": 100}]
+
+
+def test_what_is_given_back_was_never_taken() -> None:
+    """Neither here nor at the other workers."""
+    workers = Workers(1)
+    workers.granted(0, 50)
+    workers.quotas[0].take("ada", 40)
+    workers.quotas[0].give_back("ada", 40)
+    workers.later(SHARE_SECONDS)
+    assert workers.stores[0].calls == [{"ada": 50}]
+    assert workers.granted(0, 100) >= 50
+
+
+@pytest.mark.parametrize(
+    ("counted", "rate", "limit", "says"),
+    [
+        (GUEST_SENDS, Rate(100, 500), "guest_sends", "more than 100 changes, or KiB of text, a second"),
+        (NEWCOMERS, Rate(0.5, 1), "guests", "more than 30 new guests a minute"),
+    ],
+)
+def test_a_refusal_says_what_there_is_too_much_of(counted: Counted, rate: Rate, limit: str, says: str) -> None:
+    """And names the limit, for the metrics."""
+    clock = Clock()
+    quota = Quota(rate, MemorySends({}, clock), Deadlines(clock), counted)
+    quota.take("203.0.113.9", 1000)
+    with pytest.raises(RateLimited, match=says) as refused:
+        quota.take("203.0.113.9")
+    assert refused.value.limit == limit

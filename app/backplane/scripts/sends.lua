@@ -1,11 +1,11 @@
--- Counts changes of users against a rate that all workers share.
+-- Counts changes of users, or of networks, against a rate that all workers share.
 --
--- KEYS  for each user: when, by this clock in microseconds, what it has sent would be worked off at the rate
--- ARGV  1 microseconds that a change takes at the rate   2 most microseconds a user can be ahead
+-- KEYS  for each of them: when, by this clock in microseconds, what it has sent would be worked off at the rate
+-- ARGV  1 microseconds that a change takes at the rate   2 most microseconds one can be ahead
 --       3 for how many microseconds changes are gathered before they are told of
 --       4... for each key, how many changes there were since the last call
 --
--- Returns  for each key, how many microseconds the user is ahead of the rate now, all workers taken together.
+-- Returns  for each key, how many microseconds its owner is ahead of the rate now, all workers taken together.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local ahead = {}

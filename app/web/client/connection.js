@@ -101,11 +101,14 @@ export class Connection {
     this.#leaveTimer = setTimeout(() => this.restart(), wait);
   }
 
-  /** Give this socket up as dead: a closing handshake would only wait for an answer that does not come. */
-  cut() {
+  /**
+   * Give this socket up as dead: a closing handshake would only wait for an answer that does not come. The next try
+   * comes after the backoff, and so many seconds.
+   */
+  cut(seconds = 0) {
     if (!this.#socket) return;
     this.#release(4000);
-    this.#wait();
+    this.#wait(seconds);
   }
 
   /** Ask the server for a sign of life now; without one the socket is cut. */
@@ -160,14 +163,14 @@ export class Connection {
     this.#owner.lost();
   }
 
-  #wait() {
+  #wait(seconds = 0) {
     const now = Date.now();
     let wait = this.#leaveAt - now;
     if (this.#leaveAt) {
       this.#leaveAt = 0; // announced: its own delay stands for the first backoff
     } else {
       if (this.#onlineSince && now - this.#onlineSince >= STABLE_SECONDS * 1000) this.#tries = 0;
-      wait = 1000 * delay(this.#tries++);
+      wait = 1000 * (seconds + delay(this.#tries++));
     }
     this.#onlineSince = 0;
     this.retryAt = now + Math.max(0, wait);

@@ -12,7 +12,7 @@
  * It stays connected by itself, resumes every room at its position, hands on each event once and in order, and keeps
  * what is sent in an outbox until the server has it. Events, besides every event and push under its own `type`:
  *
- *   state     the connection changed: read `state`, `retryAt`, `node`, `latency`, `refusal`
+ *   state     the connection changed: read `state`, `retryAt`, `node`, `latency`, `putOff`, `refusal`
  *   welcome   said hello: `user`, `name`, `limits`
  *   event     any event of a room's sequence, each exactly once, in order
  *   joined    {room, fresh, recovered, messages, ...}: in the room; `messages` only when `fresh`, the rest came as events
@@ -50,6 +50,8 @@ export class Parley extends Emitter {
   /** The last measured round trip, in milliseconds. */
   latency = null;
   limits = { text: 4000, frame: 65536, rooms: 100, unacked: 32 };
+  /** Why the server has this client come again later, if so. */
+  putOff = null;
   /** Why the server does not let this client in, if so. */
   refusal = null;
 
@@ -270,7 +272,10 @@ export class Parley extends Emitter {
   }
 
   #turnedAway(error) {
-    if (error.temporary) return this.#connection.cut();
+    if (error.temporary) {
+      if (error.retry) this.putOff = error;
+      return this.#connection.cut(error.retry);
+    }
     if (this.#forgetGuest(error.code)) return this.#connection.restart();
     this.refusal = error;
     return this.#connection.stop();
@@ -278,6 +283,7 @@ export class Parley extends Emitter {
 
   #changed() {
     const { state, code, meaning } = this.#connection;
+    if (state === "connecting") this.putOff = null;
     if (state === "offline" && code) {
       if (this.#forgetGuest(code)) return void queueMicrotask(() => this.#connection.start());
       this.refusal = new ParleyError("closed", meaning);

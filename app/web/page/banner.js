@@ -6,7 +6,7 @@ import { html, useEffect, useState } from "../vendor/vendor.js";
 const GRACE_MS = 1500;
 
 export function Banner({ chat }) {
-  const { state, retryAt, refusal } = chat.link.value;
+  const { state, retryAt, putOff, refusal } = chat.link.value;
   const troubled = state !== "online" && Boolean(chat.name.value) && !chat.nameError.value && chat.tokenAsked.value === null;
   const [late, setLate] = useState(false);
   useEffect(() => {
@@ -23,7 +23,7 @@ export function Banner({ chat }) {
         <div class="banner">
           <span class="pulse" aria-hidden="true"></span>
           <span class="banner-text">
-            ${says(state, refusal)}
+            ${says(state, putOff, refusal)}
             ${state === "waiting" && html` <${Countdown} until=${retryAt} />`}
           </span>
           <button type="button" class="small" aria-disabled=${state === "connecting"} onClick=${() => chat.connect()}>Try now</button>
@@ -31,9 +31,10 @@ export function Banner({ chat }) {
     </div>`;
 }
 
-function says(state, refusal) {
+function says(state, putOff, refusal) {
   if (state === "connecting") return "Connecting…";
   if (state === "offline") return refusal?.message ?? "Not connected.";
+  if (putOff) return `Not let in yet: ${putOff.message}.`;
   return navigator.onLine ? "Connection lost." : "You are offline.";
 }
 

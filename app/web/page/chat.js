@@ -246,8 +246,8 @@ export class Chat {
   }
 
   #linkNow() {
-    const { state, retryAt, node, latency, refusal } = this.client;
-    return { state, retryAt, node, latency, refusal };
+    const { state, retryAt, node, latency, putOff, refusal } = this.client;
+    return { state, retryAt, node, latency, putOff, refusal };
   }
 
   #joined(reply) {

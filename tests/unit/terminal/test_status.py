@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prompt_toolkit.utils import get_cwidth
 
-from app.client import Client
+from app.client import Client, Refused
 from app.client.room import Room
 from app.terminal.status import fit, status
 
@@ -32,6 +32,13 @@ def test_it_counts_down_to_the_next_try() -> None:
     assert status(client, room, "#tea", 103.0) == ["#tea", "reconnecting"]
     client.state = "connecting"
     assert status(client, None, "#tea", 103.0) == ["#tea", "reconnecting"]
+
+
+def test_it_says_why_the_server_has_it_come_again_later() -> None:
+    """In the server's words, behind the time that is left."""
+    later = Refused("rate_limited", "too many new guests", temporary=True, retry=8.0)
+    client, _ = present(state="waiting", retry_at=108.0, put_off=later)
+    assert status(client, None, "#tea", 100.0) == ["#tea", "reconnecting in 8 s", "too many new guests"]
 
 
 def test_others_who_type_come_before_the_topic() -> None:
