@@ -200,3 +200,17 @@ async def test_notifications_come_only_when_wanted_and_not_looked_at(
     await bob.say("@Ada come back")
     await expect(ada.page.get_by_role("link", name=re.compile(f"{room} "))).to_contain_text("2 unread, 1 mention you")
     assert await ada.page.evaluate("shown") == [[f"Bob in #{room}", "@Ada come back"]]
+
+
+async def test_emoji_of_all_kinds_stand_for_words_and_names(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """One to three alone are shown large, flags and keycaps too; who is called by emoji has the first as initial."""
+    ada = await visit(replicas[0], room, "\U0001f469\u200d\U0001f4bb\U0001f98a")
+    flag, keycap = "\U0001f1e9\U0001f1ea", "1\ufe0f\u20e3"
+    scotland = "\U0001f3f4" + "".join(chr(0xE0000 + ord(char)) for char in "gbsct") + "\U000e007f"
+    for text in (flag, keycap, scotland, f"\U0001f98a {flag} {keycap}"):
+        await ada.say(text)
+        await expect(ada.rows.last.locator(".words")).to_have_class("words emoji")
+    for text in ("1", "12 #", "\U0001f1e9", f"{flag} yes", 4 * flag):
+        await ada.say(text)
+        await expect(ada.rows.last.locator(".words")).to_have_class("words")
+    await expect(ada.rows.first.locator(".avatar")).to_have_text("\U0001f469\u200d\U0001f4bb")

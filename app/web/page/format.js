@@ -1,5 +1,7 @@
 /** Names, times, numbers and fields as the page shows and reads them. */
 
+import { firstEmoji } from "./text.js";
+
 const time = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
@@ -19,11 +21,11 @@ export function dayName(ts, now = Date.now()) {
 
 const capital = (word) => word.charAt(0).toLocaleUpperCase() + word.slice(1);
 
-/** Up to two initials; the first characters of the first and the last word. */
+/** Up to two initials: the first characters of the first and the last word; or an emoji, where there is no word. */
 export function initials(name) {
   const words = plain(name).split(/[\s\-_.]+/u).filter((word) => /[\p{L}\p{N}]/u.test(word));
   const letters = (words.length > 1 ? [words[0], words.at(-1)] : words).map((word) => [...word][0]);
-  return letters.join("").toLocaleUpperCase() || "?";
+  return letters.join("").toLocaleUpperCase() || firstEmoji(name) || "?";
 }
 
 /** One of the avatar colours, the same for a user everywhere. */

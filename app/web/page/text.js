@@ -9,7 +9,14 @@ const LINK = /\bhttps?:\/\/[^\s<>"'`\\\p{C}\u034F\u115F\u1160\u17B4\u17B5\u2800\
 const PARTS = /^(https?:\/\/)([^/?#]*)(.*)$/iu;
 const TRAILING = new Set(".,;:!?…*_~|");
 const CLOSING = new Map([[")", "("], ["]", "["], ["}", "{"]]);
-const EMOJI_ONLY = /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s?){1,3}$/u;
+/** A flag, a keycap, or a picture with what varies it, is joined to it, or makes another flag of it. */
+const EMOJI = [
+  String.raw`\p{Regional_Indicator}{2}`,
+  String.raw`[0-9#*]\uFE0F?\u20E3`,
+  String.raw`\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier}|[\u{E0020}-\u{E007F}])*`,
+].join("|");
+const FIRST_EMOJI = new RegExp(EMOJI, "u");
+const EMOJI_ONLY = new RegExp(String.raw`^(?:(?:${EMOJI})\s?){1,3}$`, "u");
 
 /**
  * The links of a text by where they begin. `typed` is what stands there; `text`, to be shown in its place, differs from
@@ -28,7 +35,12 @@ export function links(text) {
 
 /** Whether a text is one to three emoji and nothing else. */
 export function isEmoji(text) {
-  return text.length <= 40 && EMOJI_ONLY.test(text);
+  return text.length <= 48 && EMOJI_ONLY.test(text);
+}
+
+/** The first emoji of a text, or "". */
+export function firstEmoji(text) {
+  return FIRST_EMOJI.exec(text)?.[0] ?? "";
 }
 
 /**
