@@ -18,12 +18,13 @@ from app.room import Room
 class MemberAuthor:
     """See app.backplane.broker.Author. `start` begins its messages' bodies; `direct`: they are for one person."""
 
-    __slots__ = ("_counters", "direct", "member", "room", "sender", "start")
+    __slots__ = ("_counters", "address", "direct", "member", "room", "sender", "start")
 
     def __init__(self, member: Member, room: Room, counters: Counters) -> None:
         self.member = member
         self.room = room
         self.sender = member.sender
+        self.address = member.address
         self.start = bodies.message_start(room.name, member.user, member.name)
         self.direct = room.name.startswith(DIRECT)
         self._counters = counters

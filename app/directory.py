@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from app.addresses import network
 from app.backplane.activity import Activity
 from app.backplane.personal import Place
 from app.presence import Presence
@@ -18,14 +19,23 @@ WRITE_SECONDS = 1.0
 
 
 class Directory:
-    """Lists rooms. `touched`, room -> time of its last event, is filled by the broker and emptied here."""
+    """Lists rooms. `touched`, room -> time of its last event, is filled by the broker and emptied here.
+
+    So is `writers`, room -> address of who wrote last.
+    """
 
     def __init__(
-        self, activity: Activity, presence: Presence, touched: dict[str, int], clock: Callable[[], float]
+        self,
+        activity: Activity,
+        presence: Presence,
+        touched: dict[str, int],
+        writers: dict[str, str],
+        clock: Callable[[], float],
     ) -> None:
         self._activity = activity
         self._presence = presence
         self._touched = touched
+        self._writers = writers
         self._clock = clock
         self._rooms: list[replies.RoomEntry] = []
         self._places: dict[str, Place] = {}
@@ -41,9 +51,12 @@ class Directory:
     def write(self) -> None:
         """Write what was touched since the last time."""
         if self._touched:
-            touched = dict(self._touched)
+            touched, writers = dict(self._touched), dict(self._writers)
             self._touched.clear()
-            self._touched.update(self._activity.write(touched))
+            self._writers.clear()
+            left = self._activity.write(touched, {room: network(address) for room, address in writers.items()})
+            self._touched.update(left)
+            self._writers.update({room: writers[room] for room in left if room in writers})
 
     async def rooms(self, limit: int) -> list[replies.RoomEntry]:
         """Rooms by last activity, newest first, at most ROOMS_MAX; all who ask at once share a read.

@@ -157,7 +157,7 @@ class Worker:
         self.presence = Presence(self.hub, self._rosters, self.counters, loop.time, patience)
         self.relay.on_people = self.presence.hear
         self.relay.on_other = self._other
-        self.directory = Directory(self._activity, self.presence, self.broker.touched, loop.time)
+        self.directory = Directory(self._activity, self.presence, self.broker.touched, self.broker.writers, loop.time)
         self.reading = Reading(self.broker, self._activity, self._rosters, self.presence, self.directory)
 
     def _know_people(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -41,6 +41,7 @@ class Sent(Change):
 
     numbers = count(1)  # never again, or the server would know the change
     answered = asyncio.Event()
+    address = ""
 
     def __init__(self, room: int) -> None:
         self.author = self

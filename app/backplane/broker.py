@@ -26,9 +26,11 @@ class Author(Protocol):
 
     Attributes:
         sender: names the author for dedupe: the user and its client session.
+        address: where the author is; empty for back ends.
     """
 
     sender: str
+    address: str
 
     def stored(self, changes: list[Any], epoch: str, first: int, token: str, ts: int) -> None:
         """The events are in the log, with consecutive seqs from `first`; the mid of each is `token`, a dot, its seq.

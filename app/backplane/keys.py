@@ -83,6 +83,11 @@ def deeds(room: str) -> str:
     return f"{FORMER_DEEDS}:{room}"
 
 
+def rooms_of(digest: str) -> str:
+    """Sorted set: those of ROOMS that a network has brought there -> time of an event. See scripts/bring.lua."""
+    return f"{PREFIX}rooms:of:{digest}"
+
+
 def people(shard: int) -> bytes:
     """Channel: what a user's connections are told, on all workers that have some of the users of a shard."""
     return b"%s%d" % (_PEOPLE, shard)
@@ -112,7 +117,10 @@ FINGERPRINT = f"{PREFIX}secret"
 """Hash: tells which secret the servers here sign guest tokens with, and since when. See scripts/secret.lua."""
 
 ROOMS = f"{PREFIX}rooms"
-"""Sorted set: room -> time of its last event, in milliseconds."""
+"""Sorted set: room -> time of its last event, in milliseconds; of each network's only some, see scripts/bring.lua."""
+
+MORE_ROOMS = f"{ROOMS}:more"
+"""Sorted set: the same of all other rooms, which are listed where there is room for them."""
 
 LEASES = f"{PREFIX}leases"
 """Sorted set: worker -> when its lease ends, in milliseconds by Redis' clock."""

@@ -80,6 +80,7 @@ class RedisBroker:
         self._tail = (DEDUPE_SECONDS, DEDUPE_CIDS)
         self.unconfirmed = 0
         self.touched: dict[str, int] = {}
+        self.writers: dict[str, str] = {}
 
     def publish(self, room: str, change: Change) -> None:
         """Queue a change for the end of this turn. Raises Unavailable; see Broker."""
@@ -309,6 +310,7 @@ class _Call:
             return
         epoch, ts, token = reply[0].decode(), int(reply[1]), reply[2].decode()
         self._broker.touched[self._room] = ts
+        self._broker.writers[self._room] = next(iter(self._groups.values()))[0].author.address
         for changes, result in zip(self._groups.values(), reply[3:], strict=True):
             self._broker.unconfirmed -= len(changes)
             if type(result) is int:

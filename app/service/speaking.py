@@ -106,6 +106,8 @@ class _Message(Change):
 
     __slots__ = ("_begun", "_counters", "answer", "sender")
 
+    address = ""
+
     def __init__(self, sender: str, cid: str, body: bytes, counters: Counters) -> None:
         super().__init__(self, cid, body)
         self.sender = sender

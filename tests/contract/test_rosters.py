@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -244,11 +245,48 @@ async def test_direct_rooms_are_not_noted(stage: Stage, room: str) -> None:
     assert f"dm:{room}" not in [about.room for about in await activity.newest(100, [])]
 
 
+async def test_nobody_fills_the_list_of_rooms_alone(
+    real: RedisStage, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a network's rooms the newest few come before those of others, wherever it writes; the rest come behind."""
+    monkeypatch.setattr(activities, "ROOMS_OF_NETWORK", 2)
+    broker, one, two = await real.broker(), await real.activity(), await real.activity()
+    with witness(real.url) as client:
+        client.delete(keys.ROOMS, keys.MORE_ROOMS)
+    at = itertools.count(2_000_000_000_000)
+
+    async def write(activity: activities.Activity, name: str, network: str) -> None:
+        await Sent().through(broker, f"{room}-{name}")
+        assert activity.write({f"{room}-{name}": next(at)}, {f"{room}-{name}": network}) == {}
+
+    async def listed(limit: int) -> list[str]:
+        return [about.room.rpartition("-")[2] for about in await two.newest(limit, [])]
+
+    for name in ("real1", "real2"):
+        await write(one, name, "198.51.100.1")
+    await write(two, "service", "")
+    for number in range(6):
+        await write((one, two)[number % 2], f"spam{number}", "203.0.113.7")
+    assert await listed(5) == ["spam5", "spam4", "service", "real2", "real1"]
+    assert await listed(100) == ["spam5", "spam4", "spam3", "spam2", "spam1", "spam0", "service", "real2", "real1"]
+    assert await one.total() == 9
+    # What others brought is theirs, whoever writes there; what nobody else wrote in is anybody's to bring.
+    await write(await real.activity(), "real1", "203.0.113.7")
+    await write(await real.activity(), "spam0", "192.0.2.9")
+    assert set(await listed(6)) == {"spam0", "spam5", "spam4", "service", "real2", "real1"}
+    await write(await real.activity(), "spam1", "203.0.113.7")
+    assert set(await listed(6)) == {"spam0", "spam1", "spam5", "service", "real2", "real1"}
+    assert await one.total() == 9
+    # A worker that knows the place of a room leaves it there.
+    await write(one, "real2", "198.51.100.1")
+    assert (await listed(1), await one.total()) == (["real2"], 9)
+
+
 async def test_idle_rooms_fall_out(real: RedisStage, room: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the oldest, where there are too many."""
     broker, activity = await real.broker(), await real.activity()
     with witness(real.url) as client:
-        client.delete(keys.ROOMS)
+        client.delete(keys.ROOMS, keys.MORE_ROOMS)
         client.zadd(keys.ROOMS, {"long ago": 1})
         await Sent().through(broker, room)
         activity.write(broker.touched)

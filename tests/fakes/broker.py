@@ -188,6 +188,7 @@ class MemoryBroker:
         self.gate.set()
         self.reads: list[str] = []
         self.touched: dict[str, int] = {}
+        self.writers: dict[str, str] = {}
         self._queued: dict[str, list[Change]] = {}
         self._amendments: dict[Change, Amendment] = {}
 
@@ -209,6 +210,7 @@ class MemoryBroker:
         for room, changes in queued.items():
             if self.loss is None:
                 self.touched[room] = time.time_ns() // 10**6
+                self.writers[room] = changes[0].author.address
                 for amended, run in itertools.groupby(changes, self._amendments.get):
                     self.store.store(room, list(run), self.kept_events, amended)
             else:

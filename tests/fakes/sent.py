@@ -16,6 +16,8 @@ from tests.support import DEADLINE_SECONDS
 class Sent(Change):
     """A change that is its own author and keeps its answers: seq, mid, ts, dup; or errors."""
 
+    address = ""
+
     _numbers = count(1)
 
     def __init__(self, cid: str | None = None, sender: str = "u1/s1", text: str = "") -> None:

@@ -154,7 +154,7 @@ class Worker:
         self.people = People(self.subscriber, self.counters)
         self.personal = MemoryPersonal(self.store)
         self.activity = MemoryActivity(self.store)
-        self.directory = Directory(self.activity, self.presence, self.broker.touched, self.clock)
+        self.directory = Directory(self.activity, self.presence, self.broker.touched, self.broker.writers, self.clock)
         self._sanctions = Sanctions(lambda: EPOCH + self.clock())
         self.deeds = MemoryModeration(self.store, lambda: EPOCH + self.clock())
         self.moderation = Moderation(

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from websockets.asyncio.client import connect
+
 from tests.support import DEADLINE_SECONDS, Peer, Server, Valkey, until_async
 
 LEASE_SECONDS = 3.0
@@ -243,6 +245,34 @@ async def test_rooms_are_listed_with_their_people(server: Callable[..., Server])
     assert (await bob.peer.ask("rooms"))["rooms"][1]["topic"] == "Green"
     for watcher in (ada, bob):
         await watcher.peer.close()
+
+
+async def test_one_guest_does_not_fill_the_list_of_rooms(server: Callable[..., Server]) -> None:
+    """However many rooms it writes in: those that others have brought are still there."""
+    rates = {f"{kind}_per_second": "100000" for kind in ("sends", "joins", "lists", "requests")}
+    here = server(proxies="1", **rates)
+
+    async def guest(address: str) -> Peer:
+        peer = Peer(await connect(here.ws, additional_headers={"X-Forwarded-For": address}, proxy=None))
+        assert (await peer.ask("hello", name="Ada"))["type"] == "welcome"
+        return peer
+
+    ada, eve = await guest("198.51.100.1"), await guest("203.0.113.7")
+    for peer, names in ((ada, ["tea", "coffee"]), (eve, [f"spam-{number}" for number in range(220)])):
+        for name in names:
+            await peer.ask("join", room=name, limit=0)
+            assert (await peer.ask("send", room=name, cid=name, text="x"))["type"] == "ack"
+            await peer.ask("leave", room=name)
+    give_up = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        rooms = [each["room"] for each in (await ada.ask("rooms", limit=200))["rooms"]]
+        if len(rooms) == 200 and rooms[0] == "spam-219":
+            break
+        assert time.monotonic() < give_up, rooms
+        await asyncio.sleep(0.1)
+    assert rooms[-2:] == ["coffee", "tea"]
+    for peer in (ada, eve):
+        await peer.close()
 
 
 async def test_who_moves_to_another_replica_was_never_away(

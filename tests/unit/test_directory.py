@@ -69,6 +69,20 @@ async def test_all_who_ask_at_once_share_a_read(worker: Worker) -> None:
     assert worker.activity.reads == 2
 
 
+async def test_who_has_written_is_told_by_network(worker: Worker) -> None:
+    """As it is counted, an IPv6 address by its /64; while Redis is away it is kept, with what was touched."""
+    for number, address in enumerate(("203.0.113.7", "2001:db8::7", "")):
+        visitor = worker.connect()
+        visitor.connection.address = address
+        await visitor.ask("hello", name="Ada")
+        await say(visitor, f"r{number}")
+    worker.activity.up = False
+    worker.directory.write()
+    worker.activity.up = True
+    worker.directory.write()
+    assert worker.activity.networks == {"r0": "203.0.113.7", "r1": "2001:db8::/64", "r2": ""}
+
+
 async def test_direct_rooms_are_nobody_elses_business(worker: Worker) -> None:
     """They are in no list of rooms."""
     ada = await worker.visitor("Ada")
