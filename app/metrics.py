@@ -181,6 +181,7 @@ class Counters:
     limit_connections_per_user: int = _limit("connections_per_user")
     limit_unacked: int = _limit("unacked")
     limit_unconfirmed: int = _limit("unconfirmed")
+    limit_store_full: int = _limit("store_full")
     limit_sanctions: int = _limit("sanctions")
     limit_api_rate: int = _limit("api_rate")
     limit_api_under_way: int = _limit("api_under_way")
@@ -204,6 +205,7 @@ class Counters:
     canary_round_trip_seconds: Histogram = _histogram("Round trip of the worker's messages to itself through Redis.")
     redis_memory_bytes: int = _gauge("Memory that Redis uses, by its own account; 0 where it does not tell.")
     redis_memory_max_bytes: int = _gauge("Memory at which Redis refuses writes or evicts; 0: no such limit.")
+    redis_full: int = _gauge("1 while what would grow Redis is refused, because its memory is nearly full.")
     redis_persistence_failed: int = _gauge("1 while Redis says that it cannot write to its disk.")
     redis_clock_offset_seconds: float = _gauge("Redis' clock minus this machine's, estimated to half a round trip.")
 

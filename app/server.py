@@ -30,6 +30,7 @@ from app.auth import Guests
 from app.backplane import keys
 from app.backplane.activity import RedisActivity
 from app.backplane.census import RedisCensus
+from app.backplane.fullness import Fullness
 from app.backplane.keyring import Keyring
 from app.backplane.link import Address
 from app.backplane.moderation import RedisModeration
@@ -140,6 +141,7 @@ class Worker:
         self.pipeline.on_moved = self.subscriber.connect_anew
         self.subscriber.on_again = self._subscribed_again
         self.broker = RedisBroker(self.pipeline, settings.history_events, settings.history_seconds)
+        self._fullness = Fullness(self.pipeline, self.broker, self.counters)
         self._rosters = RedisRosters(self.pipeline)
         self._activity = RedisActivity(self.pipeline, settings.history_seconds)
         self._personal = RedisPersonal(self.pipeline, settings.history_seconds)
@@ -304,7 +306,7 @@ class Worker:
     async def run(self) -> None:
         """Serve until told to stop, then drain."""
         async with asyncio.TaskGroup() as group:
-            more = {"counting": self.counting.run()}
+            more = {"counting": self.counting.run(), "fullness": self._fullness.run()}
             if self.keys is not None:
                 more["keys of tokens"] = self.keys.run()
             long_lived = self.lifecycle.start(group, more)

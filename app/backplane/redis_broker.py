@@ -63,7 +63,10 @@ class _Queue(list[Change]):
 
 
 class RedisBroker:
-    """See Broker for the contract. `kept_events` and `kept_seconds` bound each room's log."""
+    """See Broker for the contract. `kept_events` and `kept_seconds` bound each room's log.
+
+    While it is `full`, Redis has no room for what would grow it; see Fullness.
+    """
 
     def __init__(self, pipeline: Pipeline, kept_events: int, kept_seconds: int) -> None:
         self._pipeline = pipeline
@@ -79,15 +82,18 @@ class RedisBroker:
         self._calls = count(1)
         self._tail = (DEDUPE_SECONDS, DEDUPE_CIDS)
         self.unconfirmed = 0
+        self.full = False
         self.touched: dict[str, int] = {}
         self.writers: dict[str, str] = {}
 
-    def publish(self, room: str, change: Change) -> None:
-        """Queue a change for the end of this turn. Raises Unavailable; see Broker."""
+    def publish(self, room: str, change: Change, shrinks: bool = False) -> None:
+        """Queue a change for the end of this turn; also where Redis is full if it `shrinks` it. See Broker."""
         if not self._pipeline.up:
             raise Unavailable("Redis cannot be reached; nothing was stored")
         if self.unconfirmed >= UNCONFIRMED_MAX:
             raise Unavailable("too many changes wait for Redis; nothing was stored", limit="unconfirmed")
+        if self.full and not shrinks:
+            raise _no_room()
         self.unconfirmed += 1
         queued = self._queued.get(room)
         if queued is not None:
@@ -103,7 +109,7 @@ class RedisBroker:
 
     def amend(self, room: str, change: Change, amendment: Amendment) -> None:
         """Queue an amendment; see Broker."""
-        self.publish(room, change)
+        self.publish(room, change, shrinks=amendment.kind == "delete")
         self._amendments[change] = amendment
 
     def _flush_later(self, room: str) -> None:
@@ -227,12 +233,15 @@ class RedisBroker:
         return await self._read(room, first, limit)
 
     async def _read(self, room: str, first: int, limit: int, epoch: str = "", mid: str = "") -> Page:
-        arguments = (2, keys.log(room), keys.meta(room), new_epoch(), EMPTY_SECONDS, first, limit, epoch, mid)
+        new = "" if self.full else new_epoch()
+        arguments = (2, keys.log(room), keys.meta(room), new, EMPTY_SECONDS, first, limit, epoch, mid)
         try:
             reply = await self._pipeline.run_script(self._pipeline.read, *arguments)
             top = Position(reply[0].decode(), reply[1], reply[2].decode())
             events = [event for entry in reply[5] for event in expand(entry)]
         except hiredis.ReplyError as error:
+            if str(error).startswith("FULL"):
+                raise _no_room() from None
             raise Unavailable(f"Redis refuses to read: {error}") from None
         except ValueError as error:
             raise Unavailable(f"the log of {room} holds what is none of ours: {error}") from None
@@ -245,6 +254,12 @@ class RedisBroker:
 def _digest(cid: str) -> bytes:
     """Stands for a cid in a dedupe record: 8 bytes, so that two of a sender's kept cids never share one."""
     return blake2b(cid.encode(), digest_size=8).digest()
+
+
+def _no_room() -> Unavailable:
+    return Unavailable(
+        "the server's store is nearly full and takes nothing new; nothing was stored", limit="store_full"
+    )
 
 
 def new_epoch() -> str:

@@ -1,15 +1,18 @@
 -- Reads a room's position and a part of its log; makes the epoch of a room that has none. For the log see publish.lua.
 --
 -- KEYS  log, meta
--- ARGV  1 epoch for a new room   2 seconds that a room lives in which nothing was ever said, from the last read
+-- ARGV  1 epoch for a new room, empty: none may be made
+--       2 seconds that a room lives in which nothing was ever said, from the last read
 --       3 first seq wanted (0: the latest)   4 most events wanted   5, 6 epoch and mid to prove at seq first - 1
 --         (5 empty: nothing to prove)
 --
--- Returns  epoch, seq and mid of the last event, seq of the oldest one kept, 1 if the proof holds else 0, and entries of
+-- Returns  an error that begins with FULL where none may be made; else
+--          epoch, seq and mid of the last event, seq of the oldest one kept, 1 if the proof holds else 0, and entries of
 --          the log: all wanted events are among theirs, and no more than the first and the last entry have others;
 --          then the topic as JSON, empty if there is none, and how many events so far were no messages.
 local epoch, seq, mid, topic, others = unpack(redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mid', 'topic', 'others'))
 if not epoch or not seq then
+  if ARGV[1] == '' then return redis.error_reply('FULL no room is made') end
   epoch, seq, mid = ARGV[1], 0, ''
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[2], 'epoch', epoch, 'seq', 0, 'mid', '', 'renewed', 0)
