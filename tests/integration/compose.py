@@ -43,9 +43,10 @@ def run(*command: str, timeout_seconds: float = COMMAND_SECONDS, **environment: 
 
 
 class Stack:
-    """One compose project. `down` removes all it made: containers, network, volume, image."""
+    """One compose project; variables may be given. `down` removes all it made: containers, network, volume, image."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
+        self._environment = environment
         self.project = f"parley-test-{secrets.token_hex(4)}"
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -61,6 +62,7 @@ class Stack:
             timeout_seconds=timeout_seconds,
             COMPOSE_FILE=COMPOSE_FILE,
             PARLEY_PORT=self.address,
+            **self._environment,
         )
 
     def up(self, *options: str) -> None:

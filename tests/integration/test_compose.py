@@ -269,7 +269,10 @@ async def test_an_upgrade_as_documented_loses_nothing(stack: Stack, open_client:
 
 
 async def test_a_backup_as_documented_can_be_restored(stack: Stack, open_client: Open, tmp_path: Path) -> None:
-    """Taken while people talk; restored it has what was acknowledged before, and who knew more is told."""
+    """Taken while people talk; restored it has what was acknowledged before, and who knew more is told.
+
+    A guest is who it was, also where the secret that says so was lost.
+    """
     here = room()
     client = await open_client()
     await client.ask("join", room=here)
@@ -279,8 +282,10 @@ async def test_a_backup_as_documented_can_be_restored(stack: Stack, open_client:
     await client.say(here, "after the backup")
     known = await (await open_client()).ask("join", room=here)
     assert known["seq"] == 11
+    stack.compose("exec", "-T", "app", "rm", "/data/secret")
     await asyncio.to_thread(carry_out, stack, "restore", tmp_path)
-    reader = await open_client()
+    reader = await open_client(name="Ada", guest=client.welcome["guest"])
+    assert reader.welcome["user"] == client.welcome["user"]
     joined = await reader.ask("join", room=here, since={key: known[key] for key in ("epoch", "seq", "mid")})
     assert joined["recovered"] is False
     assert [event["text"] for event in joined["messages"]] == [f"kept {number}" for number in range(10)]
