@@ -399,6 +399,31 @@ async def test_the_client_works_without_the_page(replicas: tuple[str, str], blan
     }
 
 
+async def test_who_leaves_a_room_is_told_that_it_was_not_joined(blank: Visitor, double: ServerDouble) -> None:
+    """Whoever waits to be in, whether the server was asked already or not; a room joined anew is another one."""
+    double.answer["join"] = lambda request: None if request["room"] == "slow" else double._join(request)
+    told = await run(
+        blank,
+        """async () => {
+            const { Parley } = await import("/client/parley.js");
+            const parley = new Parley({ name: "Ada" });
+            const early = parley.join("early").catch(error => error.code);
+            parley.leave("early");
+            parley.connect();
+            await parley.join("double");
+            const slow = parley.join("slow").catch(error => error.code);
+            parley.leave("slow");
+            parley.leave("double");
+            const { room } = await parley.join("double");
+            const late = new Promise(resolve => setTimeout(resolve, 10_000, "still waiting"));
+            const codes = await Promise.race([Promise.all([early, slow]), late]);
+            parley.close();
+            return { codes, room };
+        }""",
+    )
+    assert told == {"codes": ["not_joined", "not_joined"], "room": "double"}
+
+
 async def test_changes_wait_for_the_server_and_typing_is_not_repeated(blank: Visitor, double: ServerDouble) -> None:
     """Edits, deletions, reactions and topics have a cid and resolve when stored; refused ones reject and are over."""
     double.answer["delete"] = lambda _: {"type": "error", "code": "forbidden", "temporary": False, "message": "no"}

@@ -42,7 +42,7 @@ export class Rooms {
     this.#cut = cut;
   }
 
-  /** Enter a room and stay in it over reconnects. Resolves with its first `joined`. */
+  /** Enter a room and stay in it over reconnects. Resolves with its first `joined`; rejects when it is left before. */
   join(name) {
     if (!this.byName.has(name)) this.byName.set(name, new Room(name));
     const room = this.byName.get(name);
@@ -57,7 +57,7 @@ export class Rooms {
     const room = this.byName.get(name);
     if (!room) return;
     this.byName.delete(name);
-    this.#waiting.delete(name);
+    for (const { reject } of this.#take(name)) reject(new ParleyError("not_joined", "The room was left."));
     if (room.joined || room.asked) this.#request({ type: "leave", room: name }, () => {});
   }
 
