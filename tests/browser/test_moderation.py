@@ -206,6 +206,23 @@ async def test_a_mute_ends_by_itself(visit: Visit, url: str) -> None:
     await expect(ada.composer).to_be_visible()
 
 
+async def test_a_mute_longer_than_a_timer_can_wait_ends_no_sooner(visit: Visit, url: str) -> None:
+    """A browser's timers end after 24.8 days at the latest; a mute of 30 days goes on then, and ends by itself."""
+    ada = await visit(url, "double", None, clock=True)
+    double = ServerDouble()
+    await double.install(ada.page)
+    await ada.page.reload()
+    await ada.named("Ada")
+    double.push(type="moderated", action="mute", room="double", seconds=30 * 86_400)
+    await expect(ada.page.get_by_role("note")).to_be_visible()
+    await ada.page.clock.fast_forward(2**31)
+    double.push(**double.event(1))
+    await expect(ada.row("text 1")).to_be_visible()
+    await expect(ada.page.get_by_role("note")).to_be_visible()
+    await ada.page.clock.fast_forward(30 * 86_400_000 - 2**31)
+    await expect(ada.composer).to_be_visible()
+
+
 async def test_whoever_is_kicked_from_the_server_stays_away(visit: Visit, url: str) -> None:
     """It is said, and no new connection is made until the visitor wants one."""
     ada = await visit(url, "double", None)

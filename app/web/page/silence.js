@@ -14,8 +14,13 @@ export function Silence({ room }) {
   const muted = room.mutedUntil.value;
   useEffect(() => {
     if (!muted || muted === Infinity) return undefined;
-    const over = () => { room.mutedUntil.value = 0; };
-    const timer = setTimeout(over, Math.min(MOST_MS, Math.max(0, muted - Date.now())));
+    let timer = 0;
+    const look = () => {
+      const left = muted - Date.now();
+      if (left > 0) timer = setTimeout(look, Math.min(MOST_MS, left));
+      else room.mutedUntil.value = 0;
+    };
+    look();
     return () => clearTimeout(timer);
   }, [muted]);
   const reason = room.moderated?.action === "mute" ? room.moderated.reason : "";
