@@ -300,8 +300,7 @@ class Client:
                 self._lost()
             self.trouble = link.trouble
             now = loop.time()
-            left_as_asked = self._leave_at and self.code == CloseCode.BYE
-            if self.refusal or (not left_as_asked and not backoff.comes_back(self.code)):
+            if self.refusal or not backoff.comes_back(self.code):
                 return
             if self._online_at and now - self._online_at >= tuning.stable_seconds:
                 tries = 0

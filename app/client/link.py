@@ -138,7 +138,7 @@ class Link:
         self._welcome.set()
 
     def leave(self) -> None:
-        """Close properly, after what was asked before has been written."""
+        """Close properly, after what was asked before has been written; to the server it is no leave of the user's."""
         self._post(None)
 
     def cut(self) -> None:
@@ -175,7 +175,7 @@ class Link:
                 while self._out:
                     message = self._out.popleft()
                     if message is None:
-                        await socket.close(CloseCode.BYE)
+                        await socket.close(CloseCode.GOING_AWAY)
                         return
                     await socket.send(message)
                 self._wake.clear()

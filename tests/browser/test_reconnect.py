@@ -215,6 +215,33 @@ async def test_a_draining_server_is_left_and_the_page_comes_back(
     assert await ada.texts() == ["before", "after"]
 
 
+async def test_nobody_sees_a_page_leave_that_moves_at_a_drain(
+    server: Callable[..., Server], valkey: Valkey, visit: Visit, proxy: Proxy, replicas: tuple[str, str], room: str
+) -> None:
+    """However long it takes to come back within the grace: it is listed all the time, and no line tells of it."""
+    leaving = server(redis_url=valkey.url, drain_seconds="1")
+    wide = {"viewport": {"width": 1200, "height": 700}}
+    bob = await visit(replicas[1], room, "Bob", **wide)
+    proxy.target(leaving.url)
+    ada = await visit(proxy.url, room)
+    ada.network_fails = True
+    await expect(bob.people.get_by_role("listitem")).to_have_count(2)
+    proxy.refusing = True
+    assert await asyncio.to_thread(leaving.stop, signal.SIGTERM) == 0
+    await expect(ada.status).not_to_have_attribute("data-connection", "online")
+    await visit(replicas[0], room, "Carol")
+    await expect(bob.people.get_by_text("Carol")).to_be_visible()  # told later than any leave
+    await expect(bob.people.get_by_role("listitem")).to_have_count(3)
+    proxy.target(replicas[0])
+    proxy.refusing = False
+    await ada.hurries()
+    await ada.say("back again")
+    await expect(bob.row("back again")).to_be_visible()
+    await expect(bob.people.get_by_role("listitem")).to_have_count(3)
+    await expect(bob.log.locator(".note")).to_have_text(re.compile(r"Ada(,| and) Carol joined|Carol joined"))
+    await expect(bob.log.get_by_text(re.compile("left"))).to_have_count(0)
+
+
 async def test_a_gap_is_shown_where_it_cannot_be_proved_away(
     visit: Visit, proxy: Proxy, server: Callable[..., Server], own_valkey: Valkey, room: str
 ) -> None:

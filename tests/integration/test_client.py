@@ -258,13 +258,13 @@ async def test_start_says_that_the_server_does_not_let_it_in(double: Double):
 
 
 async def test_it_leaves_when_the_server_asks_it_to(double: Double):
-    """going-away: the client closes at the moment named and comes back at once."""
+    """going-away: the client closes at the moment named, without a goodbye, and comes back at once."""
     notes = Notes()
     tuning = Tuning(base_seconds=60.0, cap_seconds=60.0)  # a backoff would be noticed
     async with Client(double.url, name="Ada", on=notes, tuning=tuning) as client:
         await double.push(type="going-away", after=0.1, reason="drain")
         await until_async(lambda: len(double.sockets) == 2 and client.state == "online", "the client is back")
-        assert double.sockets[0].close_code == 1000
+        assert double.sockets[0].close_code == 1001
 
 
 async def test_a_silent_server_is_left(double: Double):

@@ -14,6 +14,9 @@
 
 import { delay, verdict } from "./backoff.js";
 
+/** Close codes: the first is a leave at once; after any other the server waits a while for the user to come back. */
+const BYE = 1000;
+const BACK_SOON = 4000;
 /** From the first SYN to the welcome. */
 const CONNECT_SECONDS = 10;
 /** How long a probe may go unanswered: this part of the server's own interval, within these bounds. */
@@ -56,9 +59,9 @@ export class Connection {
     this.#open();
   }
 
-  /** Close for good, with `code` to the server. */
-  stop(code = 1000) {
-    this.#release(code);
+  /** Close for good. */
+  stop() {
+    this.#release(BYE);
     this.#halt(0, "");
   }
 
@@ -72,7 +75,7 @@ export class Connection {
   restart() {
     if (this.state === "offline") return;
     this.#leaveAt = 0;
-    this.#release(1000);
+    this.#release(BYE);
     this.#open();
   }
 
@@ -98,7 +101,11 @@ export class Connection {
     const wait = 1000 * Math.max(0, Number.isFinite(seconds) ? seconds : 0);
     this.#leaveAt = Date.now() + wait;
     clearTimeout(this.#leaveTimer);
-    this.#leaveTimer = setTimeout(() => this.restart(), wait);
+    this.#leaveTimer = setTimeout(() => {
+      this.#leaveAt = 0;
+      this.#release(BACK_SOON);
+      this.#open();
+    }, wait);
   }
 
   /**
@@ -107,7 +114,7 @@ export class Connection {
    */
   cut(seconds = 0) {
     if (!this.#socket) return;
-    this.#release(4000);
+    this.#release(BACK_SOON);
     this.#wait(seconds);
   }
 

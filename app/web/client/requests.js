@@ -12,12 +12,12 @@ export class Requests {
    * Take an id. `done(error, reply)` is called exactly once: with the reply, with the server's error, with NoAnswer
    * when no reply came in time, or with a temporary error when the connection went away.
    */
-  open(done, seconds = REPLY_SECONDS) {
+  open(done) {
     const id = this.#next++;
     const timer = setTimeout(() => {
       this.#open.delete(id);
       done(new NoAnswer());
-    }, seconds * 1000);
+    }, REPLY_SECONDS * 1000);
     this.#open.set(id, { done, timer });
     return id;
   }
