@@ -59,11 +59,6 @@ def moderator(url: str, visit: Visit) -> Moderator:
     return open_
 
 
-def people(visitor: Visitor) -> Locator:
-    """The list of those who are there."""
-    return visitor.page.get_by_role("complementary", name="People")
-
-
 def dialog(visitor: Visitor) -> Locator:
     """What lies over the page."""
     return visitor.page.get_by_role("dialog")
@@ -71,7 +66,7 @@ def dialog(visitor: Visitor) -> Locator:
 
 async def moderate(mod: Visitor, name: str, action: str, reason: str = "", term: str = "10 minutes") -> None:
     """Do something to somebody of the list."""
-    await people(mod).get_by_role("button", name=f"Moderate {name}").click()
+    await mod.people.get_by_role("button", name=f"Moderate {name}").click()
     await dialog(mod).get_by_label(re.compile("Reason")).fill(reason)
     await dialog(mod).get_by_label("Mute or ban for").select_option(term)
     await dialog(mod).get_by_role("button", name=action, exact=True).click()
@@ -109,12 +104,12 @@ async def test_whoever_is_removed_is_told_and_does_not_come_back_by_itself(
     await moderate(mod, "Eve", "Remove", "this is not the place")
     await expect(eve.page.get_by_role("heading", name="You were removed from this room")).to_be_visible()
     await expect(eve.page.get_by_text("this is not the place")).to_be_visible()
-    await expect(people(mod).get_by_role("listitem")).to_have_count(1)
+    await expect(mod.people.get_by_role("listitem")).to_have_count(1)
     assert await barriers(eve) == []
     await eve.page.evaluate("dispatchEvent(new Event('online'))")
-    await expect(people(mod).get_by_role("listitem")).to_have_count(1)
+    await expect(mod.people.get_by_role("listitem")).to_have_count(1)
     await eve.page.get_by_role("button", name="Enter again").click()
-    await expect(people(mod).get_by_role("listitem")).to_have_count(2)
+    await expect(mod.people.get_by_role("listitem")).to_have_count(2)
     await eve.say("I am sorry")
 
 
@@ -147,7 +142,7 @@ async def test_messages_of_others_are_deleted_and_their_authors_moderated_by_key
     await eve.row("my own").hover()
     await expect(eve.row("my own").get_by_role("toolbar")).to_be_visible()
     await expect(eve.row("my own").get_by_role("button", name=re.compile("Moderate|Delete"))).to_have_count(0)
-    await expect(people(eve).get_by_role("button", name=re.compile("Moderate"))).to_have_count(0)
+    await expect(eve.people.get_by_role("button", name=re.compile("Moderate"))).to_have_count(0)
     await row.focus()
     await mod.page.keyboard.press("Delete")
     await dialog(mod).get_by_role("button", name="Delete").press("Enter")
@@ -181,7 +176,7 @@ async def test_names_that_look_alike_are_marked(url: str, visit: Visit, room: st
     await expect(ada.page.locator(".alike")).to_have_count(0)
     other = await visit(url, room, "\u0410da")  # with a Cyrillic first letter
     await other.say("So am I")
-    marks = people(ada).get_by_text("looks like another name here")
+    marks = ada.people.get_by_text("looks like another name here")
     await expect(marks).to_have_count(2)
     for text in ("I am Ada", "So am I"):
         await expect(ada.row(text).get_by_text("looks like another name here")).to_have_count(1)

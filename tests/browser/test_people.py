@@ -5,38 +5,32 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import expect
 
 from tests.browser.conftest import Visit
 from tests.browser.test_reconnect import websocket
-from tests.browser.visitor import Visitor
 from tests.support import Peer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 WIDE = {"viewport": {"width": 1280, "height": 800}}
 
 
-def people(visitor: Visitor) -> Locator:
-    """The list of those who are there."""
-    return visitor.page.get_by_role("complementary", name="People")
-
-
 async def test_who_is_there_is_listed_and_counted(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """Across replicas, each person once however many tabs they have; coming and going is noted in one line."""
     ada = await visit(replicas[0], room, **WIDE)
-    await expect(people(ada).get_by_role("listitem")).to_have_count(1)
+    await expect(ada.people.get_by_role("listitem")).to_have_count(1)
     bob = await visit(replicas[1], room, "Bob", **WIDE)
-    await expect(people(ada).get_by_role("listitem")).to_have_text([re.compile("Ada"), re.compile("Bob")])
+    await expect(ada.people.get_by_role("listitem")).to_have_text([re.compile("Ada"), re.compile("Bob")])
     await expect(ada.page.get_by_role("button", name="2 people")).to_be_visible()
     tab = await bob.context.new_page()
     await tab.goto(f"{replicas[1]}/r/{room}")
     await expect(tab.get_by_role("button", name="2 people")).to_be_visible()
     peer = await Peer.open(websocket(replicas[1]), "Grace Hopper")
     assert (await peer.ask("join", room=room))["type"] == "joined"
-    await expect(people(ada).get_by_role("listitem")).to_have_count(3)
+    await expect(ada.people.get_by_role("listitem")).to_have_count(3)
     await expect(ada.log.locator(".note")).to_have_text("Bob and Grace Hopper joined")
     await peer.ask("leave", room=room)
-    await expect(people(bob).get_by_role("listitem")).to_have_count(2)
+    await expect(bob.people.get_by_role("listitem")).to_have_count(2)
     await expect(ada.log.locator(".note")).to_have_text("Bob joined. Grace Hopper came and went")
     await peer.close()
     await expect(ada.rows).to_have_count(0)
@@ -84,7 +78,7 @@ async def test_who_has_written_and_left_can_be_mentioned(replicas: tuple[str, st
     await expect(ada.row("back soon")).to_be_visible()
     await bob.enter(f"{room}-b")
     await bob.page.get_by_role("button", name=f"Leave {room}", exact=True).click()
-    await expect(people(ada).get_by_role("listitem")).to_have_count(1)
+    await expect(ada.people.get_by_role("listitem")).to_have_count(1)
     await ada.composer.press_sequentially("look, @bo")
     await expect(ada.page.get_by_role("option", name="Bob Builder")).to_be_visible()
     await ada.composer.press("Enter")
@@ -111,7 +105,7 @@ async def test_two_people_talk_alone(replicas: tuple[str, str], visit: Visit, ro
     """A click on a person opens a room of the two; it appears by itself with the other, with what was said there."""
     ada = await visit(replicas[0], room, **WIDE)
     bob = await visit(replicas[1], room, "Bob", **WIDE)
-    await people(ada).get_by_role("button", name="Bob").click()
+    await ada.people.get_by_role("button", name="Bob").click()
     await expect(ada.page.get_by_role("heading", level=1)).to_have_text(re.compile("Bob$"))
     await expect(ada.log).to_contain_text("Only you and Bob")
     await ada.say("between us")
@@ -135,7 +129,7 @@ async def test_a_direct_room_is_called_by_the_name_of_now(replicas: tuple[str, s
     """Who takes another name has it at the other's, in title and list, before writing again; after a reload too."""
     ada = await visit(replicas[0], room, **WIDE)
     bob = await visit(replicas[1], room, "Bob", **WIDE)
-    await people(ada).get_by_role("button", name="Bob").click()
+    await ada.people.get_by_role("button", name="Bob").click()
     await ada.say("between us")
     await expect(bob.page.get_by_role("link", name=re.compile("Ada"))).to_be_visible()
     await bob.page.get_by_role("button", name="Change your name").click()
@@ -153,10 +147,10 @@ async def test_what_was_said_to_one_alone_waits_for_them(replicas: tuple[str, st
     """Whoever was away finds the direct room, and what is unread in it, on a device that never heard of it."""
     ada = await visit(replicas[0], room, **WIDE)
     bob = await visit(replicas[1], room, "Bob")
-    await expect(people(ada).get_by_role("button", name="Bob")).to_be_visible()
+    await expect(ada.people.get_by_role("button", name="Bob")).to_be_visible()
     guest = await bob.page.evaluate("localStorage.getItem('parley.guest')")
     await bob.page.goto("about:blank")
-    await people(ada).get_by_role("button", name="Bob").click()
+    await ada.people.get_by_role("button", name="Bob").click()
     await expect(ada.log).to_contain_text("Only you and Bob")
     await ada.say("are you there?")
     device = await visit(replicas[1], f"{room}-other", None)

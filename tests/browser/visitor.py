@@ -44,6 +44,11 @@ class Visitor:
         return self.page.get_by_role("textbox", name="Message", exact=True)
 
     @property
+    def people(self) -> Locator:
+        """The list of those who are there."""
+        return self.page.get_by_role("complementary", name="People")
+
+    @property
     def status(self) -> Locator:
         """The state of the connection."""
         return self.page.get_by_role("status")
