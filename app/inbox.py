@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+from msgspec import UNSET
 
 from app.backplane.personal import Mark, Person, Personal, Place
 from app.directory import ROOMS_MAX, Directory
@@ -33,8 +34,8 @@ class Inbox:
         listed = await self._directory.rooms(ROOMS_MAX)
         known = [entry for entry in listed if self._rights.may(member, Action.JOIN, entry.room)]
         rooms = [self._marked(member, entry) for entry in known[: request.limit]]
-        direct = await self._direct(member)
-        member.reply(replies.encode(replies.RoomList(request.id, rooms, direct[: request.limit])))
+        direct = await self._direct(member, request.limit)
+        member.reply(replies.encode(replies.RoomList(request.id, rooms, direct)))
 
     def _marked(self, member: Member, entry: replies.RoomEntry) -> replies.RoomEntry:
         """A room of the list, which all share, with what it is to this person."""
@@ -49,8 +50,8 @@ class Inbox:
         room = self._hub.entered(name)
         return Place(room.at.epoch, room.at.seq, 0, room.others) if room is not None else read
 
-    async def _direct(self, member: Member) -> list[replies.DirectEntry]:
-        """All direct rooms in which something was said, newest first."""
+    async def _direct(self, member: Member, limit: int) -> list[replies.DirectEntry]:
+        """Direct rooms with something in them, newest first; of more than `limit` those that the member has read."""
         loop = asyncio.get_running_loop()
         found: asyncio.Future[dict[str, Person] | None] = loop.create_future()
         self._store.directs(member.handle, lambda known: None if found.done() else found.set_result(known))
@@ -66,7 +67,9 @@ class Inbox:
             for (room, person), place in zip(people.items(), await places, strict=True)
             if place is not None and place.seq
         ]
-        return sorted(entries, key=lambda entry: -entry.ts)
+        # Strangers, of whom there can be many, do not fill the list before those that one talks with.
+        chosen = sorted(entries, key=lambda entry: (entry.read is UNSET, -entry.ts))[:limit]
+        return sorted(chosen, key=lambda entry: -entry.ts)
 
     def _direct_entry(self, member: Member, room: str, person: Person, place: Place) -> replies.DirectEntry:
         mark = self._marks.mark(member, room)

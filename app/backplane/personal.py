@@ -20,7 +20,7 @@ from app.protocol.replies import Person as Person
 MARKS_MAX = 500
 DIRECTS_MAX = 200
 """Most direct rooms of a person that it has opened, written or read in."""
-STRANGERS_MAX = 200
+STRANGERS_MAX = 100
 """Most others: those in which somebody has written to a person that has done nothing there yet."""
 PLACES_AT_ONCE = 50
 """Rooms asked for in one script call: few calls, none of which holds Redis up."""

@@ -127,6 +127,9 @@ async def test_direct_rooms_are_listed_for_their_two_alone() -> None:
     worker.store.rooms[first].log[-1] = worker.store.rooms[first].log[-1].replace(b'"ts":1', b'"ts":0')
     assert [entry["room"] for entry in (await listed(worker, bob))["direct"]] == [second, first]
     assert [entry["room"] for entry in (await listed(worker, bob, limit=1))["direct"]] == [second]
+    await bob.ask("join", room=first)
+    await bob.ask("read", room=first, seq=1)
+    assert [entry["room"] for entry in (await listed(worker, bob, limit=1))["direct"]] == [first]
 
 
 async def test_lists_are_counted_by_user() -> None:
