@@ -285,21 +285,24 @@ async def test_a_tail_lost_while_a_member_resumes_in_parts_is_told(
 async def test_the_log_tells_of_a_redis_that_refuses_and_of_its_end(
     server: Callable[..., Server], own_valkey: Valkey, room: str
 ) -> None:
-    """Full: Redis' own words in one line, however many sends, and another line when it takes them again."""
+    """Its disk fails: its own words in one line, however many sends, and another line when it takes them again."""
     here = server(redis_url=own_valkey.url)
     ada = await Peer.open(here.ws)
     await ada.ask("join", room=room)
-    own_valkey.command("CONFIG", "SET", "maxmemory", "1")
+    (own_valkey.directory / "dump.rdb").mkdir()  # a snapshot cannot take its place
+    own_valkey.command("CONFIG", "SET", "save", "3600 1")
+    own_valkey.command("BGSAVE")
+    await until_async(lambda: (own_valkey.command("PING") or "").startswith("-MISCONF"), "the snapshot has failed")
     for number in range(3):
-        assert (await _send(ada, room, f"full-{number}"))["code"] == "unavailable"
-    own_valkey.command("CONFIG", "SET", "maxmemory", "0")
+        assert (await _send(ada, room, f"refused-{number}"))["code"] == "unavailable"
+    own_valkey.command("CONFIG", "SET", "save", "")
     await _until_sent(ada, room, "taken")
     lines = [line for line in here.logged() if "changes" in line["event"]]
     assert [(line["level"], line["event"]) for line in lines] == [
         ("error", "redis refuses changes"),
         ("info", "redis takes changes again"),
     ]
-    assert lines[0]["error"].startswith("OOM")
+    assert lines[0]["error"].startswith("MISCONF")
     assert lines[1]["refused"] >= 3
     await until_async(lambda: here.metric("parley_changes_refused_total") >= 3, "they are counted")
     await ada.close()
