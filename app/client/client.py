@@ -183,7 +183,8 @@ class Client:
         """Send a text to a joined room; returns once it is stored, however often that takes trying.
 
         A temporary error or a lost connection is tried again with the same cid. Changes of one room are stored in the
-        order of the calls. If the caller is cancelled, the change is not tried again, but may be stored already.
+        order of the calls. If the caller is cancelled, the change is not tried again, but may be stored already. A
+        `cid` of one's own is unique among all that this user sends: an event with it is as good as an ack.
 
         Raises:
             Refused: for good, or the room is not joined. Unconfirmed, Closed, OutboxFull: see app.client.errors.
@@ -338,6 +339,7 @@ class Client:
             self.cut(reply.retry)
             return
         self.user, self.name, self.node = reply["user"], reply["name"], reply.get("node", "")
+        self._outbox.user = self.user
         self.guest = reply.get("guest") or self.guest
         self.limits = reply.get("limits", {})
         self._welcomed = True

@@ -42,7 +42,8 @@ class Tuning:
         connect_seconds: from the first packet to the welcome.
         close_seconds: for the closing handshake.
         reply_seconds: an unanswered request counts as temporarily refused.
-        resend_seconds: a change is sent again for so long after its first try; the server remembers a cid for 600.
+        resend_seconds: a change is sent again for so long after its first try, and later where the room was resumed
+            without a gap, which would have shown it; the server remembers a cid for 600.
         in_flight: changes per room sent before the first is acknowledged. Above 1 the sender's order may change.
         pending_max: changes that may wait for their acknowledgement, in all rooms together.
         rows_max: newest messages of each room kept as they read now; 0 where nobody looks at them.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -18,7 +19,10 @@ RETRY_SECONDS = 0.5
 
 
 class Ack(NamedTuple):
-    """A stored change. `mid` is empty and `ts` 0 for a repeated one whose event is no longer kept."""
+    """A stored change. `mid` is empty and `ts` 0 for a repeated one whose event is no longer kept.
+
+    `dup`: the server says that an earlier try was stored already.
+    """
 
     room: str
     cid: str
@@ -32,7 +36,8 @@ class _Change:
     def __init__(self, type_: str, body: Message) -> None:
         self.type = type_
         self.body = body
-        self.tried_at = 0.0
+        # By the loop's clock, which stands still while the machine sleeps, and by the wall's, which may be set.
+        self.tried_at: tuple[float, float] | None = None
         self.result: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
 
     def fail(self, error: ClientError) -> None:
@@ -51,6 +56,7 @@ class _Lane:
 
     def __init__(self) -> None:
         self.changes: deque[_Change] = deque()
+        self.tried: dict[str, _Change] = {}
         self.carried: set[_Change] = set()
         self.wake = asyncio.Condition()
         self.ready = asyncio.Event()
@@ -59,12 +65,19 @@ class _Lane:
 
 class Outbox:
     """All lanes; `pending` changes are in them. `request(type, body)` returns the reply or raises Refused, temporary
-    without connection.
+    without connection. `user` is whose changes these are, once that is known; `wall` gives seconds since 1970.
     """
 
-    def __init__(self, tuning: Tuning, request: Callable[[str, Message], Awaitable[Message]]) -> None:
+    def __init__(
+        self,
+        tuning: Tuning,
+        request: Callable[[str, Message], Awaitable[Message]],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._tuning = tuning
         self._request = request
+        self._wall = wall
+        self.user = ""
         self._lanes: dict[str, _Lane] = {}
         self.pending = 0
 
@@ -80,9 +93,29 @@ class Outbox:
         """The room is not joined now."""
         self._lanes[room].ready.clear()
 
-    def release(self, room: str) -> None:
-        """The room is joined: send."""
-        self._lanes[room].ready.set()
+    def release(self, room: str, recovered: bool) -> None:
+        """The room is joined: send.
+
+        What was tried so long ago that the server may have forgotten its cid is sent again only if the room was resumed
+        without a gap (`recovered`): then its event would have come, and it was never stored.
+        """
+        lane = self._lanes[room]
+        for change in lane.tried.values():
+            if not self._old(change):
+                continue
+            if recovered:
+                change.tried_at = None
+            else:
+                change.fail(Unconfirmed("not acknowledged for too long; it may or may not be stored"))
+        lane.ready.set()
+
+    def settle(self, event: Message) -> None:
+        """An event of a room shows what an ack would: the server has the change with this cid."""
+        lane = self._lanes.get(event["room"])
+        change = lane.tried.get(event.get("cid", "")) if lane is not None else None
+        if change is not None and event.get("user") == self.user and not change.result.done():
+            ack = Ack(event["room"], event["cid"], event["seq"], event["mid"], event["ts"], False)
+            change.result.set_result(ack)
 
     async def shut(self, room: str) -> None:
         """Give up what waits for a room."""
@@ -141,18 +174,19 @@ class Outbox:
             except ClientError as error:
                 change.fail(error)
             lane.carried.discard(change)
+            if lane.tried.get(change.body["cid"]) is change:
+                del lane.tried[change.body["cid"]]
 
     async def _confirm(self, lane: _Lane, change: _Change) -> Ack | None:
         """Send until acknowledged; None if nobody waits for it any more."""
-        loop = asyncio.get_running_loop()
         while True:
             await lane.ready.wait()
             if change.result.done():
                 return None
-            now = loop.time()
-            if change.tried_at and now - change.tried_at > self._tuning.resend_seconds:
+            if self._old(change):
                 raise Unconfirmed("not acknowledged for too long; it may or may not be stored")
-            change.tried_at = change.tried_at or now
+            change.tried_at = change.tried_at or (asyncio.get_running_loop().time(), self._wall())
+            lane.tried[change.body["cid"]] = change
             try:
                 reply = await self._request(change.type, change.body)
             except Refused as error:
@@ -163,3 +197,10 @@ class Outbox:
                 continue
             body = change.body
             return Ack(body["room"], body["cid"], reply["seq"], reply["mid"], reply["ts"], reply["dup"])
+
+    def _old(self, change: _Change) -> bool:
+        """Whether it was tried first so long ago that the server may not know its cid any more."""
+        if change.tried_at is None:
+            return False
+        ticked, passed = asyncio.get_running_loop().time() - change.tried_at[0], self._wall() - change.tried_at[1]
+        return max(ticked, passed) > self._tuning.resend_seconds

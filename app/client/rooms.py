@@ -88,6 +88,7 @@ class Rooms:
             return True
         match joined.room.receive(event):
             case Verdict.DELIVER:
+                self._outbox.settle(event)
                 self._tell("event", event)
             case Verdict.REPEAT:
                 self._tell("repeat", event)
@@ -127,6 +128,7 @@ class Rooms:
             detail = {"after": gap.after, "upto": gap.upto, "epoch_changed": gap.epoch_changed}
             self._tell("gap", {"room": room.name, **detail})
         for event in events:
+            self._outbox.settle(event)
             self._tell("event", event)
 
     # Joining
@@ -156,7 +158,7 @@ class Rooms:
             self._hand_on(room, events, gap)
         if not joined.first.done():
             joined.first.set_result(reply)
-        self._outbox.release(room.name)
+        self._outbox.release(room.name, recovered=not fresh and gap is None)
 
     def _not_joined(self, joined: Joined, error: Refused) -> None:
         link = self._link

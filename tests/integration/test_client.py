@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from app.client import Client, Closed, OutboxFull, Refused, Tuning, Unconfirmed
+from tests.browser.proxy import Proxy
+from tests.contract.engines import witness
 from tests.fakes.double import FAST, Double, Notes, event
-from tests.support import Peer, Server, until_async
+from tests.support import Peer, Server, Valkey, until_async
 
 Message = dict[str, Any]
 
@@ -167,6 +169,48 @@ async def test_a_send_is_tried_until_it_is_acknowledged(double: Double):
         ack = await client.send("r", "hi", cid="mine")
     assert ack.cid == "mine"
     assert [message["cid"] for message in double.requests("send")] == ["mine"] * 3
+
+
+async def test_a_send_that_a_resume_shows_is_not_sent_again(double: Double):
+    """The connection was lost before its ack, for so long that the server may have forgotten its cid."""
+
+    def lose(message: Message) -> None:
+        mine = {**event(1), "cid": message["cid"], "user": "u1", "text": message["text"]}
+        double.answer["join"] = lambda join: {**(double.usual(join) or {}), "seq": 1, "mid": "m1", "messages": [mine]}
+        double.sockets[-1].transport.abort()
+
+    double.answer["send"] = lose
+    notes = Notes()
+    async with Client(double.url, name="Ada", on=notes, tuning=replace(FAST, resend_seconds=0.0)) as client:
+        await client.join("r")
+        ack = await asyncio.wait_for(client.send("r", "only once"), 10)
+        assert (ack.seq, ack.mid) == (1, "m1")
+        assert notes.seqs() == [1]
+        del double.answer["send"]
+        await client.send("r", "next")
+    assert [message["text"] for message in double.requests("send")] == ["only once", "next"]
+
+
+async def test_a_message_is_stored_once_although_its_cid_was_forgotten(
+    shared_server: Server, valkey: Valkey, room: str
+):
+    """Its ack was lost, and the client came back only when the server knew nothing of the cid any more."""
+    proxy = Proxy(shared_server.ws)
+    await proxy.start()
+    url = proxy.url.replace("http", "ws") + "/ws"
+    async with Client(url, name="Ada", tuning=FAST) as ada, Client(shared_server.ws, name="Bob") as bob:
+        await ada.join(room)
+        await bob.join(room)
+        proxy.deafen()
+        sending = asyncio.create_task(ada.send(room, "once"))
+        await until_async(lambda: bob.rooms[room].timeline.last, "it is stored")
+        with witness(valkey.url) as redis:
+            records = [name for name in redis.keys("*:cids:*") if room.encode() in name]
+            assert redis.delete(*records) == 1
+        proxy.cut()
+        assert (await asyncio.wait_for(sending, 20)).seq == 1
+        assert (await ada.send(room, "next")).seq == 2
+    await proxy.stop()
 
 
 async def test_sends_of_a_room_keep_their_order(double: Double):
