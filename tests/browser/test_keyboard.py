@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Locator, expect
 
@@ -150,6 +152,36 @@ async def test_the_toolbar_of_a_message_is_reached_by_tab(replicas: tuple[str, s
     await expect(toolbar.get_by_role("button").first).to_be_focused()
     await tab_to(ada, toolbar.get_by_role("button", name="Edit"), "Tab")
     await ada.page.keyboard.press("Enter")
+    await expect(ada.page.get_by_role("textbox", name="Edit message")).to_be_focused()
+
+
+async def test_the_switcher_prefers_the_name_that_was_typed(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Then names that begin so, before a room that has something unread and the name somewhere in it."""
+    ada = await visit(replicas[0], f"a-{room}")
+    for name in (f"{room}-b", room, "elsewhere"):
+        await ada.enter(name)
+    bob = await visit(replicas[1], f"a-{room}", "Bob")
+    await bob.say("news")
+    await expect(ada.page.get_by_role("link", name=f"a-{room}")).to_contain_text("1 unread")
+    await ada.page.keyboard.press("Control+k")
+    options = ada.page.get_by_role("option")
+    await expect(options.first).to_contain_text(f"a-{room}")
+    await ada.page.keyboard.type(room.upper())
+    await expect(options.first).to_have_text(re.compile(f"^#{room}$"))
+    await expect(options.nth(1)).to_contain_text(f"{room}-b")
+    await expect(options.nth(2)).to_contain_text(f"a-{room}")
+    await ada.page.keyboard.press("Enter")
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text(f"#{room}")
+
+
+async def test_caps_lock_does_not_hinder_the_keys_of_a_message(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """A capital letter without Shift is the same key."""
+    ada = await visit(replicas[0], room)
+    await ada.say("mine")
+    await ada.row("mine").focus()
+    await ada.row("mine").dispatch_event("keydown", {"key": "E", "bubbles": True, "cancelable": True})
     await expect(ada.page.get_by_role("textbox", name="Edit message")).to_be_focused()
 
 

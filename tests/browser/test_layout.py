@@ -15,6 +15,7 @@ from playwright.async_api import expect
 from tests.browser.conftest import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+PHONE = {"viewport": {"width": 320, "height": 568}, "has_touch": True, "is_mobile": True}
 WEB = Path(__file__).parents[2] / "app" / "web"
 
 
@@ -60,13 +61,8 @@ async def test_the_policy_forbids_what_the_page_does_not_do(replicas: tuple[str,
 
 async def test_at_320_px_nothing_scrolls_sideways(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """At the door, in the room, with the rooms open, with a failed connection: never wider than the window."""
-    phone = {
-        "viewport": {"width": 320, "height": 568},
-        "has_touch": True,
-        "is_mobile": True,
-    }
     name = "a-room-with-a-rather-long-name-that-does-not-fit-in-" + room[-11:]
-    ada = await visit(replicas[0], name, None, **phone)
+    ada = await visit(replicas[0], name, None, **PHONE)
 
     async def fits() -> None:
         overflow = await ada.page.evaluate(
@@ -80,9 +76,10 @@ async def test_at_320_px_nothing_scrolls_sideways(replicas: tuple[str, str], vis
     await fits()
     await ada.named("Somebody with quite a long name!")
     await fits()
-    await ada.say("https://example.org/" + "long/" * 40)
-    await ada.say("ordinary words " * 20)
-    await ada.write("```\n" + "code()" * 80 + "\n```\n> " + "quoted" * 40 + "\n- one\n- " + "item" * 40)
+    code = "```\n" + "code()" * 80 + "\n```\n> " + "quoted" * 40 + "\n- one\n- " + "item" * 40
+    for text in ("https://example.org/" + "long/" * 40, "ordinary words " * 20, code):
+        await ada.composer.fill(text)
+        await ada.page.get_by_role("button", name="Send").tap()
     await expect(ada.log.locator("pre")).to_be_visible()
     await fits()
     await ada.rows.last.tap()
@@ -117,6 +114,36 @@ async def test_at_320_px_nothing_scrolls_sideways(replicas: tuple[str, str], vis
     await ada.page.get_by_role("button", name="Keys and markup").tap()
     await expect(ada.page.get_by_role("dialog")).to_be_visible()
     await fits()
+
+
+async def test_by_finger_enter_makes_a_new_line(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """An on-screen keyboard has no Shift Enter: the button sends, or Ctrl Enter of a real one; so in an edit."""
+    ada = await visit(replicas[0], room, **PHONE)
+    await ada.composer.press_sequentially("one")
+    await ada.composer.press("Enter")
+    await ada.composer.press_sequentially("two")
+    await expect(ada.composer).to_have_value("one\ntwo")
+    await expect(ada.composer).to_have_attribute("enterkeyhint", "enter")
+    await ada.page.get_by_role("button", name="Send").tap()
+    await expect(ada.rows.last).to_have_attribute("data-state", "sent")
+    await ada.rows.last.tap()
+    await ada.page.get_by_role("toolbar").get_by_role("button", name="Edit").tap()
+    editor = ada.page.get_by_role("textbox", name="Edit message")
+    await editor.press("Enter")
+    await editor.press_sequentially("three")
+    await editor.press("Control+Enter")
+    await expect(ada.rows.last).to_contain_text("edited")
+    assert await ada.texts() == ["one\ntwo\nthree"]
+
+
+async def test_a_long_name_of_a_room_leaves_the_field_one_line(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """What is to be written where does not wrap."""
+    ada = await visit(replicas[0], "a-room-with-a-rather-long-name-that-does-not-fit-in-" + room[-11:], **PHONE)
+    empty = await ada.composer.evaluate("field => field.clientHeight")
+    await ada.composer.fill("x")
+    assert await ada.composer.evaluate("field => field.clientHeight") == empty
 
 
 async def test_every_control_has_a_name(replicas: tuple[str, str], visit: Visit, room: str) -> None:

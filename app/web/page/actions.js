@@ -17,7 +17,7 @@ export class Actions {
       c: () => this.copyLink(room, row.seq),
       Delete: (row.mine || room.moderates) && !row.deleted && (() => this.delete(room, row)),
       m: !row.mine && room.moderates && (() => this.#chat.moderation.choose(room, row.user, row.name)),
-    }[event.key];
+    }[event.shiftKey || event.key.length > 1 ? event.key : event.key.toLowerCase()]; // Caps Lock is no Shift
     if (!act) return;
     event.preventDefault();
     act();

@@ -2,7 +2,7 @@
 
 import { html, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { completionAt, Completion } from "./completion.js";
-import { fit, isEnter, lengthOf } from "./format.js";
+import { enterHint, fit, isEnter, lengthOf, trimmed } from "./format.js";
 import { SendIcon } from "./icons.js";
 import { useLatest } from "./latest.js";
 import { Name } from "./people.js";
@@ -12,7 +12,7 @@ const WARN_BEFORE = 200;
 
 export function Composer({ chat, room }) {
   const field = useRef(null);
-  const [length, setLength] = useState(() => lengthOf(room.draft.trim()));
+  const [length, setLength] = useState(() => lengthOf(trimmed(room.draft)));
   /** People whose name is being typed: `{from, typed, people, at}`, or null. */
   const [completion, setCompletion, offered] = useLatest(null);
   const left = chat.limits.value.text - length;
@@ -26,13 +26,13 @@ export function Composer({ chat, room }) {
 
   const typed = () => {
     const { value, selectionStart } = field.current;
-    setLength(lengthOf(value.trim()));
+    setLength(lengthOf(trimmed(value)));
     setCompletion(completionAt(value, selectionStart, chat, room));
     chat.draft(room, value);
     fit(field.current);
   };
   const send = () => {
-    const text = field.current.value.trim();
+    const text = trimmed(field.current.value);
     if (!text || lengthOf(text) > chat.limits.value.text) return;
     field.current.value = "";
     typed();
@@ -64,7 +64,7 @@ export function Composer({ chat, room }) {
       <${Completion} completion=${completion} onChoose=${complete} />
       <div class="field">
         <textarea ref=${field} rows="1" dir="auto" aria-label="Message" placeholder=${`Message ${room.title}`}
-          enterkeyhint="send" autocapitalize="sentences" defaultValue=${room.draft} aria-invalid=${left < 0} aria-autocomplete="list"
+          enterkeyhint=${enterHint("send")} autocapitalize="sentences" defaultValue=${room.draft} aria-invalid=${left < 0} aria-autocomplete="list"
           aria-controls=${completion ? "completion" : null} aria-activedescendant=${completion ? `completion-${completion.at}` : null}
           aria-describedby=${left < WARN_BEFORE ? "left" : null} onInput=${typed} onKeyDown=${pressed}
           onBlur=${() => setCompletion(null)}></textarea>

@@ -86,11 +86,24 @@ export function listed(names, more = 0) {
 /** Characters as the server counts them: code points. */
 export const lengthOf = (text) => [...text].length;
 
-/** Whether a key press means "take what I typed". While an input method composes, Enter picks a word. */
+/** What somebody wrote, without blank lines around it. The first line keeps its spaces: they are what indents pasted code. */
+export const trimmed = (text) => text.replace(/^(?:[^\S\n]*\n)+/, "").trimEnd();
+
+/** Whether one goes by finger here: the keyboard on such a screen has no Shift Enter. */
+const touched = matchMedia("(pointer: coarse)");
+
+/**
+ * Whether a key press means "take what I typed". While an input method composes, Enter picks a word; where one goes by finger
+ * it makes a new line, and takes it only with Ctrl or Cmd, which a real keyboard there has.
+ */
 export function isEnter(event) {
   if (event.key !== "Enter" || event.shiftKey || event.altKey) return false;
+  if (touched.matches && !event.ctrlKey && !event.metaKey) return false;
   return !event.isComposing && event.keyCode !== 229; // Safari says so only by the key code
 }
+
+/** What the Enter key of an on-screen keyboard is called, where it is one that takes what was typed. */
+export const enterHint = (takes) => touched.matches ? "enter" : takes;
 
 /** Make a field as high as its text needs; the style sheet sets the bounds. */
 export function fit(field) {

@@ -10,9 +10,10 @@ import { Avatar } from "./people.js";
 
 const MOST = 12;
 
-/** What can be gone to, best first: `{key, kind, name, ...}`. */
+/** What can be gone to, best first: `{key, kind, name, ...}`. A name as it was typed, then one that begins so; then what is unread. */
 function choices(chat, typed) {
   const wanted = typed.trim().toLowerCase().replace(/^[#@]/, "");
+  const far = ({ name }) => name.toLowerCase() === wanted ? 0 : name.toLowerCase().startsWith(wanted) ? 1 : 2;
   const fits = (name) => name.toLowerCase().includes(wanted);
   const own = chat.rooms.value.filter((room) => fits(room.title));
   const rank = (room) => (room === chat.current.value ? 2 : room.unread.value ? 0 : 1);
@@ -29,7 +30,7 @@ function choices(chat, typed) {
     if (known.has(person.user) || !fits(person.name)) continue;
     found.push({ key: `person ${person.user}`, kind: "person", name: person.name, other: person, go: () => chat.directory.direct(person.user) });
   }
-  const shown = found.slice(0, MOST);
+  const shown = found.sort((one, other) => far(one) - far(other)).slice(0, MOST);
   const name = roomName(typed);
   if (name && !found.some((one) => one.kind !== "person" && one.name === name)) {
     shown.push({ key: "new", kind: "new", name, go: () => chat.open(name) });
