@@ -114,6 +114,25 @@ async def test_arrow_up_changes_the_message_just_sent(ada: Visitor, double: Serv
     assert [request["seq"] for request in double.requests("edit")] == [2]
 
 
+async def test_arrow_up_opens_nothing_while_the_last_message_waits(ada: Visitor, double: ServerDouble) -> None:
+    """The one before it is not the one that is meant; from the ack on it is the last that opens."""
+    double.release()
+    await ada.say("long ago")
+    requests: list[Message] = []
+    double.answer["send"] = lambda request: requests.append(request)
+    await ada.write("teh last")
+    await expect(ada.row("teh last")).to_have_attribute("data-state", "pending")
+    await ada.composer.press("ArrowUp")
+    await ada.composer.press_sequentially("on")
+    await expect(ada.composer).to_have_value("on")
+    await expect(editor(ada)).to_have_count(0)
+    double.push(id=requests[0]["id"], **double._send(requests[0]))
+    await expect(ada.row("teh last")).to_have_attribute("data-state", "sent")
+    await ada.composer.fill("")
+    await ada.composer.press("ArrowUp")
+    await expect(editor(ada)).to_have_value("teh last")
+
+
 async def test_changes_are_made_and_shown_before_the_event(ada: Visitor, double: ServerDouble) -> None:
     """Edited, reacted to, deleted by key; all of it reads the same when the events have come."""
     await ada.say("one")

@@ -65,6 +65,31 @@ async def test_a_name_the_server_refuses_is_asked_for_again(replicas: tuple[str,
     await ada.say("here I am")
 
 
+async def test_a_refused_new_name_leaves_the_old_one(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """What is wrong is said at the field; the conversation goes on under the name before, over a reload too."""
+    ada = await visit(replicas[0], room, "Zoe")
+    await ada.page.get_by_role("button", name="Change your name").click()
+    field = ada.page.get_by_label("Your name", exact=True)
+    await field.fill("Zoe\u200d")
+    await ada.page.get_by_role("button", name="Save").click()
+    await expect(ada.page.get_by_role("alert")).to_contain_text("control, bidi or zero-width")
+    await expect(field).to_have_value("Zoe\u200d")
+    await ada.connected()
+    await ada.say("still here")
+    await field.fill("Zoé")
+    await ada.page.get_by_role("button", name="Save").click()
+    await expect(field).to_have_count(0)
+    await ada.say("under another name")
+    await ada.page.get_by_role("button", name="Change your name").click()
+    await field.fill("Zoé\u200d")
+    await ada.page.get_by_role("button", name="Save").click()
+    await expect(ada.page.get_by_role("alert")).to_be_visible()
+    await ada.page.reload()
+    await ada.connected()
+    assert await ada.texts() == ["still here", "under another name"]
+    await expect(ada.log.locator(".row .name")).to_have_text(["Zoe", "Zoé"])
+
+
 async def test_a_new_name_is_seen_by_others_and_is_the_same_person(
     replicas: tuple[str, str], visit: Visit, room: str
 ) -> None:
@@ -170,8 +195,13 @@ async def test_enter_sends_and_shift_enter_breaks_the_line(replicas: tuple[str, 
     await expect(ada.row("first line second line")).to_have_attribute("data-state", "sent")
     await ada.composer.fill("  \n ")
     await ada.composer.press("Enter")
+    await ada.write("\n\n    if indented:\n        stays()\n\n")
+    await expect(ada.rows).to_have_count(2)
+    assert await ada.rows.last.locator(".words").evaluate("words => words.textContent.trimEnd()") == (
+        "    if indented:\n        stays()"
+    )
     await ada.say("last")
-    assert await ada.texts() == ["first line\nsecond line", "last"]
+    assert (await ada.texts())[::2] == ["first line\nsecond line", "last"]
 
 
 async def test_enter_while_composing_does_not_send(replicas: tuple[str, str], visit: Visit, room: str) -> None:

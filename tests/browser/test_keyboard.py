@@ -174,6 +174,24 @@ async def test_the_switcher_prefers_the_name_that_was_typed(replicas: tuple[str,
     await expect(ada.page.get_by_role("heading", level=1)).to_have_text(f"#{room}")
 
 
+async def test_a_half_written_edit_waits_in_its_room(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """As a draft does; who cancels begins anew."""
+    ada = await visit(replicas[0], room)
+    await ada.say("mine")
+    await ada.enter(f"{room}-b")
+    await ada.page.keyboard.press("Alt+ArrowUp")
+    await ada.do("mine", "Edit")
+    editor = ada.page.get_by_role("textbox", name="Edit message")
+    await editor.fill("mine, half")
+    await editor.press("Alt+ArrowDown")
+    await expect(editor).to_have_count(0)
+    await ada.page.keyboard.press("Alt+ArrowUp")
+    await expect(editor).to_have_value("mine, half")
+    await editor.press("Escape")
+    await ada.composer.press("ArrowUp")
+    await expect(editor).to_have_value("mine")
+
+
 async def test_caps_lock_does_not_hinder_the_keys_of_a_message(
     replicas: tuple[str, str], visit: Visit, room: str
 ) -> None:

@@ -116,6 +116,21 @@ async def test_at_320_px_nothing_scrolls_sideways(replicas: tuple[str, str], vis
     await fits()
 
 
+async def test_a_page_that_lacks_a_script_says_so(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """A line of plain HTML offers to load it again; a page that runs has no such line."""
+    ada = await visit(replicas[0], room)
+    ada.network_fails = True
+    line = ada.page.get_by_text("Parley is not loaded yet.")
+    await expect(line).to_be_hidden()
+    await ada.page.route("**/web/page/emoji.js", lambda route: route.abort())
+    await ada.page.reload()
+    await expect(line).to_be_visible()
+    await ada.page.unroute("**/web/page/emoji.js")
+    await line.get_by_role("link", name="load it again").click()
+    await ada.connected()
+    await expect(line).to_be_hidden()
+
+
 async def test_by_finger_enter_makes_a_new_line(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """An on-screen keyboard has no Shift Enter: the button sends, or Ctrl Enter of a real one; so in an edit."""
     ada = await visit(replicas[0], room, **PHONE)

@@ -45,10 +45,51 @@ async def test_an_address_leads_to_a_message_far_back(replicas: tuple[str, str],
 async def test_a_message_that_is_not_there_is_said_to_be_gone(
     replicas: tuple[str, str], visit: Visit, room: str
 ) -> None:
-    """The room opens at its end, and works."""
+    """The room opens at its end, under its own address, and works."""
+    await burst(replicas[1], room, TEXTS[:80])
     ada = await visit(replicas[0], f"{room}#900")
     await expect(ada.page.get_by_text("That message is no longer available.")).to_be_visible()
+    await expect(ada.row("number 80")).to_be_in_viewport()
+    await expect(ada.page).to_have_url(f"{replicas[0]}/r/{room}")
     await ada.say("here all the same")
+
+
+async def test_back_from_a_message_of_the_room_leads_to_its_end(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """Where one was before the link was followed."""
+    await burst(replicas[1], room, TEXTS[:80])
+    ada = await visit(replicas[0], room)
+    await ada.say(f"{replicas[0]}/r/{room}#7")
+    await ada.rows.last.get_by_role("link").click()
+    await expect(found(ada)).to_have_text(re.compile("number 7$"))
+    await expect(found(ada)).to_be_in_viewport()
+    await ada.page.go_back()
+    await expect(ada.rows.last).to_be_in_viewport()
+    await expect(found(ada)).to_have_count(0)
+    await expect(ada.page).to_have_url(f"{replicas[0]}/r/{room}")
+
+
+async def test_an_address_that_is_no_room_opens_none(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Never the conversation one was in last; a link leads on. Without a name there it is the first room."""
+    ada = await visit(replicas[0], room)
+    await ada.page.goto(f"{replicas[0]}/r/a%2Fb")
+    await expect(ada.page.get_by_role("heading", name="There is no such room")).to_be_visible()
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text("#a/b")
+    await ada.connected()
+    await expect(ada.composer).to_have_count(0)
+    await expect(ada.page.get_by_role("link", name=room, exact=True)).not_to_have_attribute("aria-current", "page")
+    await ada.page.get_by_role("button", name="Go to #lobby").click()
+    await expect(ada.page).to_have_url(f"{replicas[0]}/r/lobby")
+    await expect(ada.composer).to_be_visible()
+    await ada.page.go_back()
+    await expect(ada.page.get_by_role("heading", name="There is no such room")).to_be_visible()
+    await ada.page.get_by_role("link", name=room, exact=True).click()
+    await ada.say("here again")
+    await ada.page.goto(f"{replicas[0]}/r/")
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text("#lobby")
+    await ada.page.goto(replicas[0])
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text("#lobby")
 
 
 async def test_the_link_to_a_message_is_copied_and_followed(replicas: tuple[str, str], visit: Visit, room: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import EXPECT_MS, Visit
 from tests.browser.test_reconnect import websocket
 from tests.support import Peer
 
@@ -28,7 +29,7 @@ async def test_who_is_there_is_listed_and_counted(replicas: tuple[str, str], vis
     peer = await Peer.open(websocket(replicas[1]), "Grace Hopper")
     assert (await peer.ask("join", room=room))["type"] == "joined"
     await expect(ada.people.get_by_role("listitem")).to_have_count(3)
-    await expect(ada.log.locator(".note")).to_have_text("Bob and Grace Hopper joined")
+    await expect(ada.log.locator(".rule, .note")).to_have_text(["Today", "Bob and Grace Hopper joined"])
     await peer.ask("leave", room=room)
     await expect(bob.people.get_by_role("listitem")).to_have_count(2)
     await expect(ada.log.locator(".note")).to_have_text("Bob joined. Grace Hopper came and went")
@@ -125,6 +126,44 @@ async def test_two_people_talk_alone(replicas: tuple[str, str], visit: Visit, ro
     await expect(grace.page.get_by_text("This room cannot be entered")).to_be_visible()
 
 
+async def test_writing_to_somebody_keeps_the_list_of_people(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """Where it stands beside the conversation it is in nobody's way."""
+    ada = await visit(replicas[0], room, **WIDE)
+    await visit(replicas[1], room, "Bob", **WIDE)
+    await ada.people.get_by_role("button", name="Bob").click()
+    await expect(ada.log).to_contain_text("Only you and Bob")
+    await expect(ada.people).to_be_visible()
+    await ada.page.reload()
+    await expect(ada.people).to_be_visible()
+
+
+async def test_a_direct_room_that_was_left_comes_back_with_the_next_message(
+    replicas: tuple[str, str], visit: Visit, room: str
+) -> None:
+    """Not with a reload alone."""
+    ada = await visit(replicas[0], room, **WIDE)
+    bob = await visit(replicas[1], room, "Bob", **WIDE)
+    await ada.people.get_by_role("button", name="Bob").click()
+    await ada.say("between us")
+    await bob.page.get_by_role("link", name=re.compile("Ada")).click()
+    await expect(bob.row("between us")).to_be_visible()
+    await ada.page.get_by_role("button", name="Leave Bob").click()
+    link = ada.page.get_by_role("link", name=re.compile("Bob"))
+    await expect(link).to_have_count(0)
+    listed = asyncio.Event()
+    ada.page.on(
+        "websocket", lambda socket: socket.on("framereceived", lambda frame: '"direct"' in frame and listed.set())
+    )
+    await ada.page.reload()
+    await asyncio.wait_for(listed.wait(), EXPECT_MS / 1000)
+    await ada.say("the list is here")
+    await expect(link).to_have_count(0)
+    await bob.say("one more")
+    await expect(link).to_contain_text("1 unread")
+    await ada.page.reload()
+    await expect(link).to_contain_text("1 unread")
+
+
 async def test_a_direct_room_is_called_by_the_name_of_now(replicas: tuple[str, str], visit: Visit, room: str) -> None:
     """Who takes another name has it at the other's, in title and list, before writing again; after a reload too."""
     ada = await visit(replicas[0], room, **WIDE)
@@ -184,10 +223,15 @@ async def test_notifications_come_only_when_wanted_and_not_looked_at(
     await bob.say("not about her")
     await bob.say("@Ada are you there?")
     await expect(ada.row("@Ada are you there?")).to_be_visible()
-    await ada.page.evaluate("window.looking = true")
+    # The room is in view, only the window has no focus.
+    await expect(ada.page).to_have_title(f"(3) {room} · Parley")
+    assert await ada.page.evaluate("shown.splice(0)") == [[f"Bob in #{room}", "@Ada are you there?"]]
+    await expect(ada.page.get_by_role("button", name="new message")).to_have_count(0)
+    await ada.page.evaluate("window.looking = true; dispatchEvent(new Event('focus'))")
+    await expect(ada.page).to_have_title(f"{room} · Parley")
     await bob.say("@Ada I see you are")
     await expect(ada.row("@Ada I see you are")).to_be_visible()
-    assert await ada.page.evaluate("shown") == []  # the room is in view, only the window has no focus
+    assert await ada.page.evaluate("shown") == []
     await ada.enter(f"{room}-b")
     await ada.page.evaluate("window.looking = false")
     await bob.say("not about her again")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import EXPECT_MS, Visit
 from tests.browser.proxy import Proxy
+from tests.browser.test_reconnect import burst
 from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -84,6 +86,36 @@ async def test_the_mark_survives_a_reload_and_a_new_device(replicas: tuple[str, 
         "all => all.map(one => one.dataset.state ? one.querySelector('.words').textContent : 'new')"
     )
     assert order == ["seen", "new", "not seen"]
+
+
+async def test_many_new_messages_are_read_from_the_first_on(replicas: tuple[str, str], visit: Visit, room: str) -> None:
+    """A button leads from the end to where the new begins, also where that is not loaded yet; once there it is gone."""
+    ada = await visit(replicas[0], room)
+    bob = await visit(replicas[1], room, "Bob")
+    await bob.say("seen")
+    await expect(ada.row("seen")).to_be_visible()
+    await ada.enter(f"{room}-b")
+    texts = [f"news {number}" for number in range(1, 151)]
+    await burst(replicas[1], room, texts)
+    link = ada.page.get_by_role("link", name=re.compile(f"{room} "))
+    await expect(link).to_contain_text("150 unread")
+    await ada.page.goto(f"{replicas[0]}/r/{room}")
+    up = ada.page.get_by_role("button", name="150 new, jump up")
+    await expect(up).to_be_visible()
+    await expect(ada.row("news 150")).to_be_in_viewport()
+    await expect(ada.row("news 1")).to_have_count(0)
+    await ada.composer.press("Shift+Tab")
+    await expect(ada.log).to_be_focused()
+    await ada.page.keyboard.press("Shift+Tab")
+    await expect(up).to_be_focused()
+    await up.click()
+    await expect(ada.row("news 1")).to_be_focused()
+    await expect(ada.row("news 1")).to_be_in_viewport()
+    await expect(ada.log.locator(".unread")).to_be_in_viewport()
+    await expect(up).to_have_count(0)
+    await ada.page.get_by_role("button", name="Latest messages").click()
+    await expect(ada.row("news 150")).to_be_in_viewport()
+    await expect(up).to_have_count(0)
 
 
 async def test_what_is_read_offline_is_told_later(

@@ -14,7 +14,7 @@ from playwright.async_api import WebSocketRoute, expect
 from tests.browser.conftest import Visit
 from tests.browser.double import ServerDouble
 from tests.browser.proxy import Proxy
-from tests.support import Peer, Server, Valkey
+from tests.support import Peer, Server, Valkey, until_async
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -101,6 +101,37 @@ async def test_what_is_typed_offline_arrives_exactly_once(
     await expect(ada.row("after")).to_be_visible()
     assert await bob.texts() == ["thought 0", "thought 1", "thought 2", "after"]
     assert await ada.texts() == await bob.texts()
+
+
+async def test_a_waiting_message_can_be_taken_back(
+    replicas: tuple[str, str], proxy: Proxy, visit: Visit, room: str
+) -> None:
+    """Whoever closes the tab before it went out is warned; what was discarded never arrives."""
+    bob = await visit(replicas[1], room, "Bob")
+    ada = await visit(proxy.url, room)
+    ada.network_fails = True
+    await ada.say("before")
+    proxy.refusing = True
+    proxy.cut()
+    await expect(ada.status).not_to_have_attribute("data-connection", "online")
+    await ada.write("too hasty")
+    await ada.write("this one counts")
+    await expect(ada.row("too hasty")).to_contain_text("Waiting for the connection.")
+    ada.leave_anyway = False
+    await ada.page.close(run_before_unload=True)
+    await until_async(lambda: ada.warnings == 1, "a warning")
+    await ada.row("too hasty").get_by_role("button", name="Discard").click()
+    await expect(ada.row("too hasty")).to_have_count(0)
+    proxy.refusing = False
+    await ada.hurries()
+    await expect(ada.row("this one counts")).to_have_attribute("data-state", "sent")
+    await expect(ada.page.get_by_role("button", name="Discard")).to_have_count(0)
+    await bob.say("after")
+    await expect(ada.row("after")).to_be_visible()
+    assert await bob.texts() == ["before", "this one counts", "after"]
+    await ada.page.reload()
+    await expect(ada.row("after")).to_be_visible()
+    assert ada.warnings == 1
 
 
 async def test_what_is_typed_offline_survives_a_reload(replicas: tuple[str, str], visit: Visit, room: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
+from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
 # What Chromium itself says when a connection that a test has broken is gone.
 BROKEN_CONNECTION = re.compile(r"WebSocket connection to .* failed|net::ERR_|Failed to load resource")
@@ -22,9 +22,11 @@ class Visitor:
         self.network_fails = False
         self.requests: list[str] = []
         self.faults: list[str] = []
+        self.leave_anyway = True
+        self.warnings = 0
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.faults.append(f"uncaught: {error}"))
-        page.on("dialog", lambda dialog: self.faults.append(f"dialog: {dialog.message}"))
+        page.on("dialog", self._dialog)
         page.on("request", self._request)
         page.on("websocket", lambda socket: self._address(socket.url))
 
@@ -89,9 +91,12 @@ class Visitor:
         await self.connected()
 
     async def write(self, text: str) -> None:
-        """Type a message and press Enter."""
+        """Type a message and press Enter, or the button where one goes by finger."""
         await self.composer.fill(text)
-        await self.composer.press("Enter")
+        if await self.page.evaluate("matchMedia('(pointer: coarse)').matches"):
+            await self.page.get_by_role("button", name="Send", exact=True).tap()
+        else:
+            await self.composer.press("Enter")
 
     async def say(self, text: str) -> None:
         """Send a message and wait until it is sent."""
@@ -124,6 +129,13 @@ class Visitor:
         if self.network_fails and BROKEN_CONNECTION.search(message.text):
             return
         self.faults.append(f"console {message.type}: {message.text}")
+
+    async def _dialog(self, dialog: Dialog) -> None:
+        if dialog.type != "beforeunload":
+            self.faults.append(f"dialog: {dialog.message}")
+            return
+        self.warnings += 1
+        await (dialog.accept() if self.leave_anyway else dialog.dismiss())
 
     def _request(self, request: Request) -> None:
         self._address(request.url)

@@ -64,6 +64,10 @@ export class Parley extends Emitter {
   #requests = new Requests();
   #sender;
   #rooms;
+  /** The name to go back to where the server refuses another one. */
+  #taken;
+  /** Who waits to hear what became of another name; or null. */
+  #renaming = null;
   #typed = new Map();
   #hellos = 0;
   #firstPing = 0;
@@ -78,7 +82,7 @@ export class Parley extends Emitter {
    */
   constructor({ url = `${location.origin.replace(/^http/, "ws")}/ws`, name = "", token = null, page = 50 } = {}) {
     super();
-    this.name = name;
+    this.name = this.#taken = name;
     this.#token = token;
     this.#session = this.#tab.get("session") ?? randomName();
     this.#tab.set("session", this.#session);
@@ -126,16 +130,31 @@ export class Parley extends Emitter {
     this.#connection.stop();
   }
 
-  /** Go by another name from now on, as the same guest. */
+  /**
+   * Go by another name from now on, as the same guest. Resolves once the server has taken it. Rejects where it does not, and
+   * goes on under the name before, if there is one; also, with `closed`, when yet another name is chosen meanwhile.
+   */
   rename(name) {
-    this.name = name;
-    this.#anew();
+    this.#renamed(new ParleyError("closed", "Another name was chosen."));
+    return new Promise((resolve, reject) => {
+      this.#renaming = { resolve, reject };
+      this.name = name;
+      this.#anew();
+    });
   }
 
   /** Be the signed-in user of a token from now on. What waits in the outbox is sent as that user. */
   signIn(token) {
     this.#token = token;
     this.#anew();
+  }
+
+  /** What became of another name: taken, or the error. */
+  #renamed(error = null) {
+    const renaming = this.#renaming;
+    this.#renaming = null;
+    if (error) renaming?.reject(error);
+    else renaming?.resolve();
   }
 
   #anew() {
@@ -258,12 +277,13 @@ export class Parley extends Emitter {
 
   #welcome(welcome) {
     this.user = welcome.user;
-    this.name = welcome.name;
+    this.name = this.#taken = welcome.name;
     this.node = welcome.node;
     this.limits = { ...this.limits, ...welcome.limits };
     if (welcome.guest) this.#browser.set("guest", welcome.guest);
     if (welcome.exp !== undefined) this.#renewal?.lasts(welcome.exp);
     this.#sender.online(this.limits.unacked);
+    this.#renamed();
     this.emit("welcome", welcome);
     this.#connection.established(welcome.ping);
     this.#rooms.welcomed();
@@ -277,6 +297,13 @@ export class Parley extends Emitter {
       return this.#connection.cut(error.retry);
     }
     if (this.#forgetGuest(error.code)) return this.#connection.restart();
+    if (this.#renaming) {
+      this.#renamed(error);
+      if (this.#taken) {
+        this.name = this.#taken;
+        return this.#connection.restart();
+      }
+    }
     this.refusal = error;
     return this.#connection.stop();
   }
@@ -287,6 +314,7 @@ export class Parley extends Emitter {
     if (state === "offline" && code) {
       if (this.#forgetGuest(code)) return void queueMicrotask(() => this.#connection.start());
       this.refusal = new ParleyError("closed", meaning);
+      this.#renamed(this.refusal);
     }
     this.emit("state", this);
   }

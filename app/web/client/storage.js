@@ -33,6 +33,13 @@ export class Store {
     }
   }
 
+  /** Hear when another tab has changed what is kept under a key. What that is now is to be got: changes may follow each other. */
+  watch(key, heard) {
+    addEventListener("storage", (event) => {
+      if (event.key === this.#prefix + key && event.storageArea === globalThis[this.#kind]) heard();
+    });
+  }
+
   /** Forget everything under the prefix. */
   clear() {
     this.#memory.clear();

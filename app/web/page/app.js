@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/vendor.js";
 import { Banner } from "./banner.js";
+import { FIRST_ROOM } from "./chat.js";
 import { Composer } from "./composer.js";
 import { Dialogs } from "./dialogs.js";
 import { beside, Header } from "./header.js";
@@ -10,6 +11,7 @@ import { term } from "./moderation.js";
 import { Welcome } from "./name.js";
 import { NoticeList } from "./notices.js";
 import { Presence } from "./presence.js";
+import { NO_ROOM } from "./roomview.js";
 import { Sidebar } from "./sidebar.js";
 import { SignIn } from "./signin.js";
 import { Silence, silenced } from "./silence.js";
@@ -28,6 +30,7 @@ export function App({ chat }) {
   }, []);
   const asked = chat.tokenAsked.value !== null;
   const named = !asked && (chat.name.value || chat.signedIn.value) && !chat.nameError.value;
+  const lost = room.error.value?.code === NO_ROOM;
   const entered = named && !room.error.value;
   const people = wide ? chat.peopleShown.value : drawer === "people";
   return html`
@@ -37,16 +40,17 @@ export function App({ chat }) {
       <main class="main" inert=${Boolean(drawer)}>
         <${Header} chat=${chat} room=${room} drawer=${drawer} onDrawer=${setDrawer} />
         <${Banner} chat=${chat} />
-        ${asked && html`<${SignIn} chat=${chat} why=${chat.tokenAsked.value} />`}
-        ${!asked && !named && html`<${Welcome} chat=${chat} room=${room} />`}
-        ${named && room.error.value && html`<${Refused} chat=${chat} room=${room} />`}
+        ${!lost && asked && html`<${SignIn} chat=${chat} why=${chat.tokenAsked.value} />`}
+        ${lost && html`<${NoRoom} chat=${chat} room=${room} />`}
+        ${!lost && !asked && !named && html`<${Welcome} chat=${chat} room=${room} />`}
+        ${!lost && named && room.error.value && html`<${Refused} chat=${chat} room=${room} />`}
         ${entered && html`
           <${Log} key=${`log ${room.name}`} chat=${chat} room=${room} />
           ${silenced(room) ? html`<${Silence} room=${room} />`
             : html`<${Composer} key=${`composer ${room.name}`} chat=${chat} room=${room} />`}`}
       </main>
       ${entered && people && html`<${Presence} chat=${chat} room=${room} open=${drawer === "people"}
-        onClose=${() => { if (wide) chat.peopleShown.value = false; else close(); }} />`}
+        onDone=${close} onClose=${() => { if (wide) chat.peopleShown.value = false; else close(); }} />`}
       <${NoticeList} notices=${chat.notices} />
       <${Dialogs} chat=${chat} />
     </div>`;
@@ -58,15 +62,27 @@ function overlay(drawer, close) {
   const wide = matchMedia("(width >= 46rem)");
   const pressed = (event) => event.key === "Escape" && close();
   const first = { rooms: ".room.current a", people: ".people .close" }[drawer];
+  // The Back of a phone, where the browser lets a page have it.
+  const back = globalThis.CloseWatcher && new CloseWatcher();
+  back?.addEventListener("close", close);
   addEventListener("keydown", pressed);
   wide.addEventListener("change", close);
   document.querySelector(first)?.focus();
   return () => {
+    back?.destroy();
     removeEventListener("keydown", pressed);
     wide.removeEventListener("change", close);
     if (document.activeElement === document.body || document.activeElement?.closest(".side, .people")) opener?.focus();
   };
 }
+
+/** An address that cannot be one of a room. */
+const NoRoom = ({ chat, room }) => html`
+  <div class="welcome">
+    <h2>There is no such room</h2>
+    <p class="lead">${room.error.value.message}</p>
+    <div class="answers"><button type="button" class="primary" onClick=${() => chat.open(FIRST_ROOM)}>Go to #${FIRST_ROOM}</button></div>
+  </div>`;
 
 const HEADINGS = { kicked: "You were removed from this room", banned: "You are banned from this room",
   rights: "You are no longer in this room" };

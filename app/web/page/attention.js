@@ -23,12 +23,19 @@ export class Attention {
     this.#store = store;
     /** Whether the viewer wants notifications here and the browser lets them through. */
     this.notify = signal(store.get("notify", false) && this.#permission === "granted");
-    document.addEventListener("visibilitychange", () => {
+    const looked = () => {
       const room = chat.current.value;
-      if (document.visibilityState === "visible" && room?.atEnd) this.seen(room);
+      if (this.looking && room?.atEnd) this.seen(room);
       else this.#tell();
-    });
+    };
+    document.addEventListener("visibilitychange", looked);
+    addEventListener("focus", looked);
     addEventListener("pagehide", () => this.#tell());
+  }
+
+  /** Whether the viewer looks at the page: it is neither hidden nor beside a window that is worked in. */
+  get looking() {
+    return document.visibilityState === "visible" && document.hasFocus();
   }
 
   // Marks
@@ -61,18 +68,18 @@ export class Attention {
 
   /** Something new, in a room that may be in view or not. Returns whether the viewer sees it. */
   event(room, event) {
-    const visible = document.visibilityState === "visible";
     const current = room === this.#chat.current.value;
-    if (current && visible && room.atEnd) {
+    if (current && this.looking && room.atEnd) {
       this.seen(room);
       return true;
     }
     if (event.type !== "message" || event.user === this.#chat.user.value) return false;
-    if (current) {
-      room.below.value += 1;
-      room.unreadAfter ??= room.read;
-    }
     this.count(room);
+    if (current) {
+      if (!room.atEnd) room.below.value += 1;
+      room.unreadAfter ??= room.read;
+      room.news = room.unread.value;
+    }
     this.#announce(room, event);
     return false;
   }
@@ -130,7 +137,7 @@ export class Attention {
   #announce(room, { name, text, seq, mentions }) {
     const direct = Boolean(room.other.value);
     if (!this.notify.value || (!direct && !mentions?.includes(this.#chat.user.value))) return;
-    if (document.visibilityState === "visible" && document.hasFocus()) return;
+    if (this.looking) return;
     const title = direct ? plain(name) : `${plain(name)} in #${plain(room.name)}`;
     // The tag makes one notification of those of several tabs.
     const options = { body: plain(text).slice(0, 200), tag: `${roomPath(room.name)}#${seq}`, icon: "/web/favicon.svg" };

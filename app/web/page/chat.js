@@ -3,7 +3,8 @@
  *
  * Owns every signal the components read and the only functions that change them. Talks to the server through the client
  * alone; knows nothing of the DOM but the address. What is said and fetched belongs to `messages`, what is read and
- * counted to `attention`, what moderators do to `moderation`, the rooms beyond the viewer's own to `directory`, dialogs and the clipboard to `actions`.
+ * counted to `attention`, what moderators do to `moderation`, the rooms beyond the viewer's own to `directory`, a guest's
+ * name to `naming`, dialogs and the clipboard to `actions`.
  */
 
 import { Parley } from "/client/parley.js";
@@ -13,12 +14,14 @@ import { Actions } from "./actions.js";
 import { Attention } from "./attention.js";
 import { Directory } from "./directory.js";
 import { isDirect, roomOfPath, roomPath, seqOfHash } from "./format.js";
+import { KeptRooms } from "./kept.js";
 import { Messages, refusal, SETTLE_MS } from "./messages.js";
 import { Moderation } from "./moderation.js";
+import { Naming } from "./naming.js";
 import { Notices } from "./notices.js";
-import { RoomView } from "./roomview.js";
+import { NO_ROOM, noRoom, RoomView } from "./roomview.js";
 
-const FIRST_ROOM = "lobby";
+export const FIRST_ROOM = "lobby";
 
 /** Refusals after which only a token, or a newer one, lets the viewer in. */
 const WANTS_TOKEN = new Set(["unauthorized", "expired"]);
@@ -29,6 +32,7 @@ export class Chat {
 
   constructor() {
     const token = this.#tab.get("token");
+    const kept = new KeptRooms(this.#store);
     this.client = new Parley({ name: this.#store.get("name", ""), token });
     this.name = signal(this.client.name);
     /** Whether the viewer has come with a token: then that says the name. */
@@ -57,24 +61,17 @@ export class Chat {
     this.attention = new Attention(this, this.#store);
     this.directory = new Directory(this, this.#store);
     this.moderation = new Moderation(this);
+    this.naming = new Naming(this, this.#store);
     this.#listen();
-    for (const name of this.#store.get("rooms", [])) this.add(name).visited = true;
-    this.#follow(true);
+    for (const name of kept.names) this.add(name).visited = true;
+    this.#arrive();
     effect(() => this.attention.title());
-    effect(() => this.#store.set("rooms", this.rooms.value.filter((room) => !room.error.value).map((room) => room.name)));
+    effect(() => kept.save(this.rooms.value.filter((room) => !room.error.value).map((room) => room.name)));
+    kept.follow((name) => this.add(name), (name) => this.#leftElsewhere(name));
     effect(() => this.#store.set("people", this.peopleShown.value));
   }
 
   // Who
-
-  /** Take a name for the first time or another one; connects. */
-  setName(name) {
-    this.#store.set("name", name);
-    this.nameError.value = "";
-    const known = this.name.value;
-    this.name.value = name;
-    if (name !== known || this.client.state === "offline") this.client.rename(name);
-  }
 
   /** Come in with a token. It is forgotten with the tab. */
   signIn(token) {
@@ -92,6 +89,7 @@ export class Chat {
     this.tokenAsked.value = null;
     if (!this.signedIn.value) return;
     this.client.close();
+    for (const { cid } of this.client.pending()) this.client.discard(cid);
     this.#tab.clear();
     location.reload();
   }
@@ -151,11 +149,17 @@ export class Chat {
   forget(name) {
     const left = this.rooms.value.findIndex((room) => room.name === name);
     if (left < 0) return;
+    this.directory.left(name, this.client.rooms.get(name)?.position?.seq ?? null);
     this.client.leave(name);
     this.rooms.value = this.rooms.value.filter((room) => room.name !== name);
     if (this.current.value?.name !== name) return;
     const next = this.rooms.value[Math.min(left, this.rooms.value.length - 1)];
     this.open(next?.name ?? FIRST_ROOM, { replace: true });
+  }
+
+  /** Another tab has left a room: so has this one, unless the viewer is there or something of theirs still waits. */
+  #leftElsewhere(name) {
+    if (name !== this.current.value?.name && !this.client.pending(name).length) this.forget(name);
   }
 
   setTopic(room, topic) {
@@ -173,27 +177,37 @@ export class Chat {
   /** The viewer sees the end of the current room, or does not. */
   attend(room, atEnd) {
     room.atEnd = atEnd;
-    if (atEnd && document.visibilityState === "visible") this.attention.seen(room);
+    if (atEnd && this.attention.looking) this.attention.seen(room);
   }
 
   #show(room, seq) {
     batch(() => {
       const before = this.current.value;
-      if (before && before !== room) before.unreadAfter = before.found = null;
+      if (before) before.found = null;
+      if (before && before !== room) before.unreadAfter = null;
       room.unreadAfter = room.unread.value ? room.read : null;
+      room.news = room.unread.value;
       room.target = seq;
       room.atEnd = seq === null;
+      if (room.atEnd) room.ends += 1;
       this.current.value = room;
       room.changed();
     });
+    if (room.error.value?.code === NO_ROOM) return;
     this.#store.set("last", room.name);
     if (seq !== null) this.messages.reach(room);
-    else if (document.visibilityState === "visible") this.attention.seen(room);
+    else if (this.attention.looking) this.attention.seen(room);
   }
 
-  #follow(replace) {
-    const name = roomOfPath(location.pathname);
-    this.open(name ?? this.#store.get("last") ?? FIRST_ROOM, { seq: name ? seqOfHash(location.hash) : null, replace });
+  /** Be where the address leads: in a room, or in none; without a word of its own, where the viewer was last. */
+  #arrive() {
+    const { pathname, hash } = location;
+    const name = roomOfPath(pathname);
+    const replace = true;
+    if (name) this.open(name, { seq: seqOfHash(hash), replace });
+    else if (!pathname.startsWith("/r/")) this.open(this.#store.get("last") ?? FIRST_ROOM, { replace });
+    else if (pathname === "/r/") this.open(FIRST_ROOM, { replace });
+    else this.#show(noRoom(pathname.slice("/r/".length)), null);
   }
 
   // What the client tells
@@ -210,7 +224,6 @@ export class Chat {
       this.user.value = user;
       this.name.value = name;
       this.limits.value = client.limits;
-      if (!this.signedIn.value) this.#store.set("name", name);
     }));
     client.on("joined", (reply) => this.#joined(reply));
     client.on("gap", ({ room: name, upto, epochChanged }) => {
@@ -242,7 +255,7 @@ export class Chat {
       if (isDirect(room)) return void this.directory.met(room, { user, name });
       this.notices.add(`${name} has mentioned you in #${room}.`, { label: "Show", act: () => this.open(room, { seq }) });
     });
-    addEventListener("popstate", () => this.#follow(true));
+    addEventListener("popstate", () => this.#arrive());
   }
 
   #linkNow() {

@@ -1,6 +1,7 @@
 /** The rooms there are, beyond those the viewer is in: for the switcher, and direct rooms that others have opened. */
 
 import { signal } from "../vendor/vendor.js";
+import { isDirect } from "./format.js";
 
 const LIMIT = 100;
 
@@ -16,7 +17,8 @@ export class Directory {
     /** `[{room, members, topic, ts}]`, newest activity first. */
     this.rooms = signal([]);
     /** @type {Map<string, {user: string, name: string}>} the other one of each direct room known here */
-    this.others = new Map(Object.entries(store.get("direct", {})));
+    this.others = this.#kept;
+    store.watch("direct", () => { this.others = this.#kept; });
     const { client } = chat;
     client.on("welcome", () => this.load());
     client.on("direct", (push) => {
@@ -32,7 +34,7 @@ export class Directory {
     try {
       const { rooms, direct = [] } = await this.#chat.client.list(LIMIT);
       this.rooms.value = rooms;
-      for (const one of direct) if (one.seq > 0 || this.#chat.find(one.room)) this.met(one.room, this.#now(one.with));
+      for (const one of direct) if (this.#wanted(one)) this.met(one.room, this.#now(one.with));
     } catch {
       // the list stays as it was: it helps to find a room, and every room can be named
     }
@@ -69,14 +71,36 @@ export class Directory {
   met(name, other) {
     if (!other?.user) return;
     this.#meet(name, other);
+    this.#leave(name, undefined);
     this.#chat.add(name);
   }
 
   #meet(name, { user, name: called }) {
     const other = { user, name: called };
-    this.others.set(name, other);
+    this.others = this.#kept.set(name, other);
     this.#store.set("direct", Object.fromEntries(this.others));
     const room = this.#chat.find(name);
     if (room) room.other.value = other;
+  }
+
+  /** The viewer leaves a direct room: it comes back when more is said there. `seq` is what was said last, null if not known. */
+  left(name, seq) {
+    if (isDirect(name)) this.#leave(name, seq);
+  }
+
+  get #kept() {
+    return new Map(Object.entries(this.#store.get("direct", {})));
+  }
+
+  /** Whether a direct room is one to be in: something was said there, since the viewer has left it if they did. */
+  #wanted({ room, seq }) {
+    if (this.#chat.find(room)) return true;
+    const left = this.#store.get("left", {});
+    if (left[room] === null) this.#leave(room, seq);
+    return seq > 0 && (left[room] === undefined || (left[room] !== null && left[room] !== seq));
+  }
+
+  #leave(name, seq) {
+    this.#store.set("left", { ...this.#store.get("left", {}), [name]: seq });
   }
 }

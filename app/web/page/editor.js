@@ -1,12 +1,13 @@
 /** Changing what one said, in its place. */
 
 import { html, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
-import { fit, isEnter, lengthOf } from "./format.js";
+import { enterHint, fit, isEnter, lengthOf, trimmed } from "./format.js";
 
 export function Editor({ chat, room, row }) {
-  const { text } = row;
+  const { mid, text } = row;
   const field = useRef(null);
-  const [length, setLength] = useState(lengthOf(text));
+  const begun = room.edit?.mid === mid ? room.edit.text : text;
+  const [length, setLength] = useState(lengthOf(trimmed(begun)));
   const over = length > chat.limits.value.text;
   useLayoutEffect(() => {
     const { current } = field;
@@ -17,17 +18,19 @@ export function Editor({ chat, room, row }) {
   }, []);
   const back = () => document.querySelector(".composer textarea")?.focus();
   const cancel = () => {
-    room.editing.value = null;
+    chat.messages.stopEdit(room);
     back();
   };
   const save = () => {
-    const changed = field.current.value.trim();
+    const changed = trimmed(field.current.value);
     if (!changed || lengthOf(changed) > chat.limits.value.text) return;
     chat.messages.edit(room, row, changed);
     back();
   };
   const typed = () => {
-    setLength(lengthOf(field.current.value.trim()));
+    const { value } = field.current;
+    room.edit = { mid, text: value };
+    setLength(lengthOf(trimmed(value)));
     fit(field.current);
   };
   const pressed = (event) => {
@@ -42,8 +45,8 @@ export function Editor({ chat, room, row }) {
   };
   return html`
     <form class="editor" onSubmit=${(event) => { event.preventDefault(); save(); }}>
-      <textarea ref=${field} rows="1" dir="auto" aria-label="Edit message" defaultValue=${text} enterkeyhint="done" aria-invalid=${over}
-        onInput=${typed} onKeyDown=${pressed}></textarea>
+      <textarea ref=${field} rows="1" dir="auto" aria-label="Edit message" defaultValue=${begun}
+        enterkeyhint=${enterHint("done")} aria-invalid=${over} onInput=${typed} onKeyDown=${pressed}></textarea>
       <div class="editor-line">
         <button type="submit" class="small" disabled=${length === 0 || over}>Save</button>
         <button type="button" class="small plain" onClick=${cancel}>Cancel</button>

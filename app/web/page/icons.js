@@ -11,6 +11,7 @@ export const Mark = () => html`
   </svg>`;
 export const SendIcon = () => icon(html`<path d="M10 16V4.5M5 9.2 10 4.2l5 5" />`);
 export const DownIcon = () => icon(html`<path d="M10 4v11.5M5 10.8l5 5 5-5" />`);
+export const UpIcon = () => icon(html`<path d="M10 16V4.5M5 9.2l5-5 5 5" />`);
 export const PlusIcon = () => icon(html`<path d="M10 4.5v11M4.5 10h11" />`);
 export const CloseIcon = () => icon(html`<path d="m5.5 5.5 9 9m0-9-9 9" />`);
 export const PencilIcon = () => icon(html`<path d="m4 16 .8-3.4 8.3-8.3a1.4 1.4 0 0 1 2 0l.6.6a1.4 1.4 0 0 1 0 2l-8.3 8.3L4 16Z" />`);

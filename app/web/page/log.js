@@ -4,7 +4,7 @@
 
 import { Component, createRef, html } from "../vendor/vendor.js";
 import { badge, dayName } from "./format.js";
-import { DownIcon, Mark } from "./icons.js";
+import { DownIcon, Mark, UpIcon } from "./icons.js";
 import { Message } from "./message.js";
 import { Day, Gap, Note, Topic, Unread } from "./notes.js";
 import { rowsOf } from "./rows.js";
@@ -16,13 +16,15 @@ const TOP_SLACK = 600;
 const FAR = 1200;
 
 export class Log extends Component {
-  state = { hovered: null, focused: null, far: false };
+  state = { hovered: null, focused: null, far: false, news: false };
 
   #scroller = createRef();
   #content = createRef();
   /** @type {Scroll} */
   #scroll = null;
-  #written = this.props.room.written;
+  #ends = this.props.room.ends;
+  /** The mark behind which all was new, once the viewer has seen the line there. */
+  #seenLine = null;
   #rows = { of: "", all: [] };
 
   componentDidMount() {
@@ -41,13 +43,14 @@ export class Log extends Component {
 
   componentDidUpdate() {
     const { room } = this.props;
-    if (this.#written !== room.written) {
-      this.#written = room.written;
-      this.#scroll.stuck = true; // who writes wants to see it
+    if (this.#ends !== room.ends) {
+      this.#ends = room.ends;
+      this.#scroll.stuck = true;
     }
     this.#scroll.settle();
     this.#arrive();
     this.#fetch();
+    this.#lookForNews();
   }
 
   /** Show the message that the viewer was led to. */
@@ -56,7 +59,7 @@ export class Log extends Component {
     const { target, timeline } = room;
     if (target === null || !timeline.has(target)) return;
     // A change or a topic is not a row of its own kind: what was said next stands for it.
-    const row = [...this.#content.current.querySelectorAll("[data-seq]")].find((one) => Number(one.dataset.seq) >= target);
+    const row = this.#rowFrom(target);
     if (!row) return;
     room.target = null;
     room.found = Number(row.dataset.seq);
@@ -73,7 +76,29 @@ export class Log extends Component {
     const far = this.#scroll.below > FAR;
     if (far !== this.state.far) this.setState({ far });
     this.#fetch();
+    this.#lookForNews();
   };
+
+  /** Whether what was new when the room was opened begins above the view, and the viewer has not been there yet. */
+  #lookForNews() {
+    const { chat, room } = this.props;
+    const { unreadAfter, news, timeline } = room;
+    let above = unreadAfter !== null && news > 0 && unreadAfter !== this.#seenLine && room.joined.value && room.target === null;
+    if (above) {
+      const here = timeline.has(unreadAfter + 1) || !timeline.top;
+      const line = this.#content.current.querySelector(".unread") ?? (here ? this.#rowFrom(unreadAfter + 1) : null);
+      if (line && !this.#scroll.over(line)) {
+        if (chat.attention.looking) this.#seenLine = unreadAfter;
+        above = false;
+      }
+    }
+    if (above !== this.state.news) this.setState({ news: above });
+  }
+
+  /** The first row of what was said at a seq or later. */
+  #rowFrom(seq) {
+    return [...this.#content.current.querySelectorAll("[data-seq]")].find((one) => Number(one.dataset.seq) >= seq);
+  }
 
   #fetch() {
     const { chat, room } = this.props;
@@ -98,6 +123,12 @@ export class Log extends Component {
       settled();
       this.#scrolled();
     };
+  };
+
+  #toNews = () => {
+    const { chat, room } = this.props;
+    this.#seenLine = room.unreadAfter;
+    chat.messages.toNews(room);
   };
 
   // The row in hand: under the pointer, or focused
@@ -161,7 +192,7 @@ export class Log extends Component {
     return this.#rows.all;
   }
 
-  render({ chat, room }, { far }) {
+  render({ chat, room }, { far, news }) {
     const { timeline } = room;
     void chat.online.value; // what could not be fetched before may be had now: see componentDidUpdate
     const rows = this.#all();
@@ -169,6 +200,8 @@ export class Log extends Component {
     const quiet = !room.settled.value || Boolean(room.loading.value); // what is old is not news to be read out
     return html`
       <div class="log-frame">
+        ${news && html`<button type="button" class="pill up" onClick=${this.#toNews}>
+          <${UpIcon} />${room.news} new, jump up</button>`}
         <div class="log" role="log" tabindex="0" aria-label=${`Messages in ${room.title}`} aria-live=${quiet ? "off" : "polite"}
           ref=${this.#scroller} onScroll=${this.#scrolled} onKeyDown=${this.#pressed} onPointerOver=${this.#over}
           onPointerLeave=${this.#away} onFocusIn=${this.#focused} onFocusOut=${this.#blurred} onClick=${this.#clicked}>
@@ -194,6 +227,7 @@ export class Log extends Component {
         busy=${room.loading.value === row.run} onFill=${() => chat.messages.older(room, row.run)} />`;
       default: return html`<${Message} key=${row.key} row=${row} chat=${chat} room=${room}
         active=${row.live && !row.deleted && (row.key === hovered || row.key === focused)}
+        waiting=${row.state === "pending" && !row.live && !chat.online.value}
         editing=${row.live && room.editing.value === row.seq} found=${row.live && room.found === row.seq} hold=${this.#hold} />`;
     }
   }

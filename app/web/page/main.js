@@ -4,6 +4,7 @@ import { html, options, render } from "../vendor/vendor.js";
 import { App } from "./app.js";
 import { Chat } from "./chat.js";
 import { listen } from "./keys.js";
+import { warn } from "./leaving.js";
 
 // Draw once a frame however many messages arrive in it; a hidden page has no frames, so not much later than that.
 options.debounceRendering = (draw) => {
@@ -20,4 +21,5 @@ options.debounceRendering = (draw) => {
 const chat = new Chat();
 render(html`<${App} chat=${chat} />`, document.getElementById("page"));
 listen(chat);
+warn(chat.client);
 chat.connect();

@@ -16,12 +16,12 @@ const DRAWN = ["source", "head", "state", "name", "mine", "named", "key", "alike
 
 /** One message. Rows are many and change seldom: only a row whose content changed is drawn again. */
 export class Message extends Component {
-  shouldComponentUpdate({ row, active, editing, found }) {
+  shouldComponentUpdate({ row, ...now }) {
     const old = this.props;
-    return active !== old.active || editing !== old.editing || found !== old.found || DRAWN.some((key) => row[key] !== old.row[key]);
+    return ["active", "editing", "found", "waiting"].some((key) => now[key] !== old[key]) || DRAWN.some((key) => row[key] !== old.row[key]);
   }
 
-  render({ row, chat, room, active, editing, found, hold }) {
+  render({ row, chat, room, active, editing, found, waiting, hold }) {
     const { head, mine, user, name, ts, seq, cid, state, named, deleted, alike } = row;
     const classes = ["row", head ? "head" : "follow", state, named && "named", found && "found", active && "active", editing && "editing"];
     return html`
@@ -35,6 +35,7 @@ export class Message extends Component {
             ${head && html`<${Time} ts=${ts} />`}${named && html`<span class="vh">mentions you</span>`}
           </div>
           <${Body} row=${row} chat=${chat} room=${room} editing=${editing} hold=${hold} />
+          ${waiting && html`<${Waiting} row=${row} chat=${chat} />`}
         </div>
         ${state === "pending" && html`<span class="sending"><${ClockIcon} /><span class="vh">Sending</span></span>`}
         ${active && !editing && !deleted && html`<${Toolbar} chat=${chat} room=${room} row=${row} />`}
@@ -61,6 +62,16 @@ const Failed = ({ row, chat }) => html`
     <button type="button" class="link" onClick=${() => chat.messages.retry(row.cid)}>Retry</button>
     <button type="button" class="link quiet" onClick=${() => chat.messages.discard(row.cid)}>Discard</button>
   </div>`;
+
+/** A message that cannot go out now can still be taken back, unless it went out before the connection was lost. */
+function Waiting({ row, chat }) {
+  const tried = chat.client.pending().find(({ cid }) => cid === row.cid)?.tried;
+  return html`
+    <div class="waiting-note">
+      <span>${tried ? "It may have been sent already." : "Waiting for the connection."}</span>
+      <button type="button" class="link quiet" onClick=${() => chat.messages.discard(row.cid)}>Discard</button>
+    </div>`;
+}
 
 function reason(error) {
   switch (error?.code) {

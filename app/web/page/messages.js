@@ -18,7 +18,7 @@ export class Messages {
 
   send(room, text) {
     room.unreadAfter = null;
-    room.written += 1;
+    room.ends += 1;
     this.#chat.client.send(room.name, text).catch(() => {}); // the row shows it
   }
 
@@ -33,12 +33,22 @@ export class Messages {
   // A message to be changed is named by what was seen of it, its mid with its seq: nothing else is changed in its place.
 
   edit(room, { seq, mid, text: before }, text) {
-    room.editing.value = null;
+    this.stopEdit(room);
     if (text !== before) this.#chat.client.edit(room.name, seq, text, mid).catch(() => {});
   }
 
-  /** Open the latest message of the viewer's own for a change. False where there is none. */
+  /** Leave the message that is being edited as it is. */
+  stopEdit(room) {
+    room.editing.value = room.edit = null;
+  }
+
+  /**
+   * Open the latest message of the viewer's own for a change. False where there is none, or where it has no place yet:
+   * the one before it is not the one that is meant.
+   */
   editLast(room) {
+    const latest = room.unsent.findLast(({ change }) => change.type === "send");
+    if (latest && latest.state !== "sent") return false;
     const mine = ({ type, user, deleted }) => type === "message" && user === this.#chat.user.value && !deleted;
     const own = room.acknowledged.at(-1) ?? room.timeline.latest.findLast(mine);
     if (own) room.editing.value = own.seq;
@@ -70,6 +80,12 @@ export class Messages {
     return this.#fetch(room, run, { after: before.last }, (page) => room.timeline.append(before, page));
   }
 
+  /** Go to the first message that was new when the room was opened. */
+  toNews(room) {
+    room.target = room.unreadAfter + 1;
+    this.reach(room);
+  }
+
   /** See to it that the message the viewer was led to is there; the log then shows it. */
   async reach(room) {
     const { target, timeline } = room;
@@ -82,6 +98,7 @@ export class Messages {
     if (!timeline.has(target) && room.target === target) {
       room.target = null;
       this.#chat.notices.add("That message is no longer available.");
+      if (room === this.#chat.current.value) this.#chat.open(room.name, { replace: true });
     }
     room.changed();
   }

@@ -39,7 +39,7 @@ export function Welcome({ chat, room }) {
       <p class="lead">You are at the door of <bdi class="strong">${room.name}</bdi>. Everybody there sees the name you choose;
         you can change it at any time.</p>
       <${NameField} id="name" label="Your name" initial=${chat.name.value} error=${chat.nameError.value}
-        submit=${(name) => chat.setName(name)}>
+        submit=${(name) => chat.naming.choose(name)}>
         <button type="submit" class="primary">Join</button>
       <//>
       <p class="otherwise"><button type="button" class="link quiet" onClick=${() => { chat.tokenAsked.value = ""; }}>Sign in with a token</button></p>
@@ -52,13 +52,7 @@ export function Me({ chat }) {
   const name = chat.name.value;
   if (!name || chat.nameError.value) return null;
   if (editing) {
-    const done = (next) => { setEditing(false); chat.setName(next); };
-    return html`
-      <div class="me" onKeyDown=${(event) => event.key === "Escape" && setEditing(false)}>
-        <${NameField} id="rename" label="Your name" initial=${name} submit=${done}>
-          <button type="submit" class="small">Save</button>
-        <//>
-      </div>`;
+    return html`<${Rename} chat=${chat} name=${name} onDone=${() => setEditing(false)} />`;
   }
   return html`
     <div class="me">
@@ -74,6 +68,23 @@ export function Me({ chat }) {
           <button type="button" class="tool" aria-label="Change your name" title="Change your name" onClick=${() => setEditing(true)}>
             <${PencilIcon} /></button>`}
       </div>
+    </div>`;
+}
+
+/** Open until the server has taken the name: what is wrong with it is said where it can be mended. */
+function Rename({ chat, name, onDone }) {
+  const [error, setError] = useState("");
+  const submit = async (next) => {
+    setError("");
+    const problem = await chat.naming.choose(next);
+    if (problem) setError(problem);
+    else if (problem === "") onDone();
+  };
+  return html`
+    <div class="me" onKeyDown=${(event) => event.key === "Escape" && onDone()}>
+      <${NameField} id="rename" label="Your name" initial=${name} submit=${submit} error=${error}>
+        <button type="submit" class="small">Save</button>
+      <//>
     </div>`;
 }
 

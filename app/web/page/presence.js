@@ -4,11 +4,12 @@ import { html } from "../vendor/vendor.js";
 import { CloseIcon, ShieldIcon } from "./icons.js";
 import { Alike, Avatar, Name } from "./people.js";
 
-export function Presence({ chat, room, open, onClose }) {
+/** `onClose`: the viewer does not want the list; `onDone`: they have what they wanted of it, and a drawer is in the way. */
+export function Presence({ chat, room, open, onClose, onDone }) {
   const people = room.people.value;
   const members = room.members.value;
   const message = (user) => {
-    onClose();
+    onDone();
     chat.directory.direct(user);
   };
   void room.version.value; // whose names look alike is said with it

@@ -13,6 +13,22 @@ const until = (seconds) => seconds === undefined ? 0 : seconds ? Date.now() + 10
 
 const namesOf = (people) => new Map(people.map(({ user, name }) => [user, name]));
 
+/** The code of an address that cannot be one of a room. */
+export const NO_ROOM = "no_room";
+
+/** What stands in view where an address leads to no room; `path` is what it says instead of a room's name. */
+export function noRoom(path) {
+  let name = path;
+  try {
+    name = decodeURIComponent(path);
+  } catch {
+    // then as it stands there
+  }
+  const room = new RoomView(name, "");
+  room.refuse({ code: NO_ROOM, message: "The name of a room has letters, digits and - _ . : @ only, 64 at most." });
+  return room;
+}
+
 export class RoomView {
   #typingTimer = 0;
 
@@ -33,8 +49,10 @@ export class RoomView {
     this.read = null;
     /** Where the viewer had read up to when the room was opened; null when all was read. */
     this.unreadAfter = null;
-    /** How many messages the viewer has written here. */
-    this.written = 0;
+    /** How many messages were new then. */
+    this.news = 0;
+    /** How often the viewer was led to the end of the log: by writing, by an address. */
+    this.ends = 0;
     /** Whether the viewer looks at the end of the log. */
     this.atEnd = true;
     /** The seq of a message to be shown as soon as it is there, and of the one that was last led to; or null. */
@@ -71,6 +89,8 @@ export class RoomView {
     this.loading = signal(null);
     /** The seq of the message that is being edited. */
     this.editing = signal(null);
+    /** What it reads so far, `{mid, text}`; null where nothing was typed. */
+    this.edit = null;
   }
 
   /** What people call it. */

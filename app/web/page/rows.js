@@ -45,7 +45,9 @@ export function rowsOf(timeline, unsent, { user, name, own, unreadAfter, alike =
   const note = (before) => {
     while (waiting.length && waiting[0].after < before) {
       const one = waiting.shift();
-      apart({ kind: "note", key: `note ${one.key}`, note: one, source: one.version });
+      const key = `note ${one.key}`;
+      dated({ key, ts: one.ts });
+      apart({ kind: "note", key, note: one, source: one.version });
     }
   };
 

@@ -103,6 +103,11 @@ export class Scroll {
     return this.#scroller.scrollHeight - this.#scroller.clientHeight - this.#scroller.scrollTop;
   }
 
+  /** Whether something lies above the view. */
+  over(element) {
+    return element.getBoundingClientRect().bottom < this.#scroller.getBoundingClientRect().top;
+  }
+
   /** Whether something is in view, or not further away from it than `slack` pixels. */
   near(element, slack) {
     const [frame, box] = [this.#scroller.getBoundingClientRect(), element.getBoundingClientRect()];

@@ -70,7 +70,8 @@ function AddRoom({ chat, onDone }) {
   }
   const pressed = (event) => {
     if (event.key !== "Escape") return;
-    event.stopPropagation(); // the drawer stays
+    event.preventDefault(); // the drawer stays
+    event.stopPropagation();
     stop();
   };
   const submit = (event) => {
