@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 
 KNOWN = 4096
 """Addresses whose form is remembered: clients come back, and are counted both when they come and when they go."""
@@ -16,7 +17,14 @@ KNOWN = 4096
 _LONGEST = 64
 _MAPPED = bytes(10) + b"\xff\xff"
 _NETWORK_BYTES = 8
-_NEAR = frozenset({"", "127.0.0.1", "::1"})
+_NEAR = tuple(
+    ip_network(block)
+    for block in (
+        *("127.0.0.1/32", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+        *("::1/128", "fc00::/7", "fe80::/10"),
+    )
+)
+"""This machine, and private networks: RFC 1918, RFC 3927, RFC 4193, RFC 4291 (2.5.6)."""
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: int) -> str:
@@ -69,10 +77,13 @@ def network(address: str) -> str:
     return socket.inet_ntop(socket.AF_INET6, packed[:_NETWORK_BYTES] + bytes(_NETWORK_BYTES)) + "/64"
 
 
+@lru_cache(KNOWN)
 def crowd(address: str) -> str:
     """The network whose guests are counted together: that of an address; empty where none are.
 
-    None are at 127.0.0.1 and ::1. A proxy on this machine comes from there with all whom it brings, where this server
-    was not told of it, and so does who is at this machine anyway. Nor is who comes over a unix socket.
+    None are on this machine, be it over a unix socket, and in private networks: a proxy of which this server was not
+    told, or the gateway of containers, comes from there with all whom it brings.
     """
-    return "" if address in _NEAR else network(address)
+    if not address or any(ip_address(address) in block for block in _NEAR):
+        return ""
+    return network(address)

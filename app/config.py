@@ -136,14 +136,14 @@ class Settings:
     guest_sends_per_second: int = _setting(
         100,
         "Messages and other changes of all guests of one IPv4 address or IPv6 /64 together a second, over all "
-        "replicas; those at 127.0.0.1 and ::1 are not counted. 0: no limit.",
+        "replicas; those on this machine and in private networks are not counted. 0: no limit.",
         0,
         10**6,
     )
     guests_per_minute: int = _setting(
         60,
         "New guests that may come from one IPv4 address or IPv6 /64 a minute, over all replicas, and at once after a "
-        "rest; those at 127.0.0.1 and ::1 are not counted. 0: no limit.",
+        "rest; those on this machine and in private networks are not counted. 0: no limit.",
         0,
         10**6,
     )

@@ -101,13 +101,18 @@ def test_ipv4_is_counted_by_itself() -> None:
         ("203.0.113.9", "203.0.113.9"),
         ("2001:db8::9", "2001:db8::/64"),
         ("127.0.0.2", "127.0.0.2"),
+        ("172.32.0.1", "172.32.0.1"),
         ("127.0.0.1", ""),
         ("::1", ""),
         ("", ""),
+        ("10.1.2.3", ""),
+        ("172.17.0.1", ""),
+        ("192.168.1.7", ""),
+        ("169.254.1.1", ""),
+        ("fd00::7", ""),
+        ("fe80::7", ""),
     ],
 )
-def test_guests_are_counted_by_network_and_not_where_a_proxy_of_this_machine_comes_from(
-    address: str, counted: str
-) -> None:
+def test_guests_are_counted_by_network_and_not_where_a_proxy_or_gateway_comes_from(address: str, counted: str) -> None:
     """Else all its clients would be one network, where the server does not know of it."""
     assert crowd(address) == counted
