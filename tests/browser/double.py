@@ -22,6 +22,7 @@ class ServerDouble:
     def __init__(self) -> None:
         self.received: list[Message] = []
         self.connections: list[WebSocketRoute] = []
+        self.closed: list[int | None] = []
         self.answer: dict[str, Callable[[Message], Message | None]] = {}
         self.limits = {"text": 4000, "frame": 65536, "rooms": 100, "rate": 20, "unacked": 32}
         self.position = {"epoch": "e1", "seq": 0, "mid": "m0"}
@@ -60,6 +61,7 @@ class ServerDouble:
 
     def _connected(self, route: WebSocketRoute) -> None:
         self.connections.append(route)
+        route.on_close(lambda code, _reason: self.closed.append(code))
         route.on_message(lambda text: self._receive(route, json.loads(text)))
 
     def _receive(self, route: WebSocketRoute, message: Message) -> None:

@@ -315,6 +315,7 @@ async def test_going_away_is_answered_after_the_personal_delay(replicas: tuple[s
     await ada.page.clock.fast_forward(11_000)
     await until_async(lambda: len(double.connections) == 2, "a second connection")
     await ada.connected()
+    assert double.closed == [4000]  # 1000 would be a leave at once
 
 
 @pytest.mark.parametrize(
