@@ -191,11 +191,13 @@ async def test_reads_go_on_where_only_writing_fails(
 
 async def test_a_room_cannot_be_begun_where_writing_fails(engine: Engine, impatient: RedisStage, room: str) -> None:
     """Its epoch would have to be stored: refused for now, instead of invented."""
-    broker = await impatient.broker()
+    pipeline = await impatient.pipeline()
+    broker = RedisBroker(pipeline, 100, 600)
     await asyncio.to_thread(make_read_only, engine)
     with pytest.raises(Unavailable):
         await broker.latest(room, 5)
     await asyncio.to_thread(mend, engine, make_read_only)
+    await until_async(lambda: pipeline.up, "it has connected anew")
     assert (await Sent().through(broker, room)).seq == 1
 
 

@@ -60,9 +60,7 @@ class Stack:
             self.project,
             *arguments,
             timeout_seconds=timeout_seconds,
-            COMPOSE_FILE=COMPOSE_FILE,
-            PARLEY_PORT=self.address,
-            **self._environment,
+            **{"COMPOSE_FILE": COMPOSE_FILE, "PARLEY_PORT": self.address, **self._environment},
         )
 
     def up(self, *options: str) -> None:
