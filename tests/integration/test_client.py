@@ -383,9 +383,11 @@ async def test_conversation(shared_server: Server, room: str):
 
 async def test_a_cid_is_one_event_over_reconnects(shared_server: Server, room: str):
     """The same cid on another connection is acknowledged as the same event."""
-    async with Client(shared_server.ws, name="Ada") as ada:
+    notes = Notes()
+    async with Client(shared_server.ws, name="Ada", on=notes) as ada:
         await ada.join(room)
         first = await ada.send(room, "once", cid="c1")
+        await until_async(lambda: notes.of("event"), "its event, which would answer the second as well")
         ada.cut()
         again = await ada.send(room, "once", cid="c1")
         assert (again.seq, again.mid, again.dup) == (first.seq, first.mid, True)
